@@ -1,0 +1,1 @@
+"""The shared models, and the only room that imports torch."""
