@@ -1,0 +1,85 @@
+"""One flat vector for all parameters of a network, and the file it is kept in.
+
+The order is stable and part of every plan: for each linear layer from the features to the logit,
+first its weight [outputs, inputs] row by row, then its bias [outputs].
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from models.architectures import Architecture, build, layer_sizes, linear_layers
+from models.errors import NotFinite, WrongShape
+
+Vector = npt.NDArray[np.float64]
+
+INITIAL_SEED = 20260101
+
+
+def size(architecture: Architecture) -> int:
+    """Number of parameters d: sum over the layers of outputs * (inputs + 1)."""
+    return sum(outputs * (inputs + 1) for inputs, outputs in layer_sizes(architecture))
+
+
+def initial_vector(architecture: Architecture) -> Vector:
+    """Where every department starts: float64[d], the same for everybody.
+
+    Public: the seed of the hidden layers is fixed and the last layer is zero, so it depends on no
+    client.
+    """
+    return vector_of(build(architecture, torch.Generator().manual_seed(INITIAL_SEED)))
+
+
+def vector_of(model: nn.Sequential) -> Vector:
+    """All parameters of a network made by ``build`` as a new float64[d], in the room's order."""
+    parts = [part.detach().reshape(-1) for layer in linear_layers(model) for part in _parts(layer)]
+    return np.array(torch.cat(parts).numpy(), dtype=np.float64)
+
+
+def load_vector(model: nn.Sequential, vector: Vector) -> None:
+    """Write a float64[d] into a network made by ``build``; the network keeps a copy.
+
+    Raises:
+        WrongShape: the vector is not one row of d numbers.
+        NotFinite: the vector holds a NaN or an infinity.
+    """
+    layers = linear_layers(model)
+    d = sum(part.numel() for layer in layers for part in _parts(layer))
+    check_vector(vector, d)
+    source = torch.from_numpy(np.array(vector, dtype=np.float64))
+    start = 0
+    with torch.no_grad():
+        for layer in layers:
+            for part in _parts(layer):
+                part.copy_(source[start : start + part.numel()].view_as(part))
+                start += part.numel()
+
+
+def model_with(architecture: Architecture, vector: Vector) -> nn.Sequential:
+    """A network of this shape that holds a copy of the parameters float64[d].
+
+    Raises:
+        WrongShape: the vector is not one row of d numbers.
+        NotFinite: the vector holds a NaN or an infinity.
+    """
+    model = build(architecture, torch.Generator())
+    load_vector(model, vector)
+    return model
+
+
+def check_vector(vector: Vector, d: int) -> None:
+    """Refuse anything but d finite numbers in one row.
+
+    Raises:
+        WrongShape: the vector is not one row of d numbers.
+        NotFinite: the vector holds a NaN or an infinity.
+    """
+    if vector.shape != (d,):
+        raise WrongShape(what="the parameter vector", needed=f"one row of {d} numbers")
+    if not np.isfinite(vector).all():
+        raise NotFinite(what="the parameter vector", advice="lower the learning rate")
+
+
+def _parts(layer: nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:
+    return layer.weight, layer.bias

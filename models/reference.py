@@ -1,0 +1,79 @@
+"""The federated recipe without noise: what privacy costs is measured against it.
+
+OUTSIDE the sandbox only: demonstrations, tests and benchmarks on public or synthetic data. The
+result protects nobody. No code of ``federation`` or ``api`` may import this module; an import
+contract in ``pyproject.toml`` says so.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.architectures import Architecture
+from models.errors import InvalidSetting
+from models.gradients import Features, Labels
+from models.parameters import Vector, initial_vector
+from models.train import local_steps
+
+
+def train_without_noise(
+    parts: Sequence[tuple[Features, Labels]],
+    *,
+    architecture: Architecture,
+    rounds: int,
+    steps: int,
+    clip_norm: float,
+    learning_rate: float,
+    momentum: float,
+    threads: int = 1,
+) -> Vector:
+    """Weights after ``rounds`` rounds of ``steps`` local steps, averaged by number of rows.
+
+    OUTSIDE the sandbox only. The same recipe as federated training: every part starts a round
+    from the common weights, clips, steps with momentum from zero velocity, and the new common
+    weights are the average of the parts' weights, weighted by their exact number of rows.
+
+    Args:
+        parts: for each department (features float32[n, inputs], labels float32[n]).
+        architecture: the network's shape.
+        rounds: averaging rounds, at least 1.
+        steps: local steps in a round, at least 1.
+        clip_norm: bound on one client's gradient norm, > 0.
+        learning_rate: > 0.
+        momentum: 0 <= momentum < 1.
+        threads: torch threads; set for the whole process while the steps run.
+
+    Returns:
+        float64[d] in the order of ``models.parameters``.
+
+    Raises:
+        InvalidSetting: a setting is outside its range, or no part has a row.
+        WrongShape: an array does not fit the network.
+        NotFinite: a feature or the gradient is not finite.
+        LabelNotBinary: a label is neither 0 nor 1.
+    """
+    if rounds < 1:
+        raise InvalidSetting(name="rounds", value=rounds, allowed="at least 1")
+    sizes = [len(labels) for _, labels in parts]
+    if sum(sizes) == 0:
+        raise InvalidSetting(name="parts", value=0, allowed="at least one part with rows")
+    weights = initial_vector(architecture)
+    for _ in range(rounds):
+        updated = [
+            local_steps(
+                weights,
+                features,
+                labels,
+                architecture=architecture,
+                steps=steps,
+                clip_norm=clip_norm,
+                learning_rate=learning_rate,
+                momentum=momentum,
+                noisy_count=len(labels),
+                noised=lambda total: total,
+                threads=threads,
+            )
+            for features, labels in parts
+        ]
+        weights = np.average(updated, axis=0, weights=sizes)
+    return weights

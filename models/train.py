@@ -1,0 +1,84 @@
+"""A department's own training steps: full-batch gradient descent with momentum."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from models.architectures import Architecture
+from models.errors import InvalidSetting
+from models.gradients import Features, Labels, clipped_gradient_sum
+from models.parameters import Vector, check_vector, load_vector, model_with
+from models.threads import torch_threads
+
+
+def local_steps(
+    weights: Vector,
+    features: Features,
+    labels: Labels,
+    *,
+    architecture: Architecture,
+    steps: int,
+    clip_norm: float,
+    learning_rate: float,
+    momentum: float,
+    noisy_count: float,
+    noised: Callable[[Vector], Vector],
+    threads: int = 1,
+) -> Vector:
+    """Weights after ``steps`` steps on all rows; the velocity starts at zero.
+
+    Each step: g = noised(clipped gradient sum) / max(noisy_count, 1), then the heavy ball
+    (Polyak 1964): velocity = momentum * velocity + g, weights = weights - learning_rate * velocity.
+
+    ``noised`` is the only way privacy enters. This function protects nobody: with a ``noised``
+    that hands its argument back, the result reveals rows. With one that releases the sum through
+    ``privacy.mechanisms.release_locally`` and a released ``noisy_count``, everything after it is
+    post-processing and the result costs steps * rho (plus the count's rho) and no more.
+
+    Args:
+        weights: float64[d] to start from, public.
+        features: float32[n, inputs], sensitive; n may be 0, then the steps are noise.
+        labels: float32[n] of 0 and 1, sensitive. The caller drops rows without a label.
+        architecture: the network's shape, public.
+        steps: how many, public, at least 1.
+        clip_norm: bound on one client's gradient norm, public, > 0.
+        learning_rate: public, > 0.
+        momentum: public, 0 <= momentum < 1.
+        noisy_count: a released number of rows; at most 1 or negative counts as 1.
+        noised: takes the clipped gradient sum float64[d] and returns it released, float64[d].
+        threads: torch threads, public; set for the whole process while the steps run.
+
+    Returns:
+        float64[d], the weights after the last step. Averaging over rounds is the caller's.
+
+    Raises:
+        InvalidSetting: a public setting is outside its range.
+        WrongShape: an array does not fit the network, or ``noised`` changed the shape.
+        NotFinite: weights, features, the gradient or what ``noised`` returned is not finite.
+        LabelNotBinary: a label is neither 0 nor 1.
+    """
+    _check_recipe(steps, learning_rate, momentum, noisy_count)
+    model = model_with(architecture, weights)
+    current = np.array(weights, dtype=np.float64)
+    velocity = np.zeros_like(current)
+    divisor = max(noisy_count, 1.0)
+    with torch_threads(threads):
+        for _ in range(steps):
+            released = noised(clipped_gradient_sum(model, features, labels, clip_norm))
+            check_vector(released, len(current))
+            velocity = momentum * velocity + released / divisor
+            current = current - learning_rate * velocity
+            load_vector(model, current)
+    return current
+
+
+def _check_recipe(steps: int, learning_rate: float, momentum: float, noisy_count: float) -> None:
+    if steps < 1:
+        raise InvalidSetting(name="steps", value=steps, allowed="at least 1")
+    if not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise InvalidSetting(name="learning_rate", value=learning_rate, allowed="a positive number")
+    if not 0 <= momentum < 1:
+        raise InvalidSetting(name="momentum", value=momentum, allowed="0 <= momentum < 1")
+    if not math.isfinite(noisy_count):
+        raise InvalidSetting(name="noisy_count", value=noisy_count, allowed="a finite number")
