@@ -1,0 +1,236 @@
+"""What stands where in a vector that leaves a node: one truth for the nodes and the coordinator.
+
+Everything here follows from the plan and the catalogue, which are public. No function sees a row.
+
+A question's vector is its blocks one after the other: the count of clients in each cell, then one
+total for each mean, in the plan's order. A block has one place per cell; the cells are the product
+of the ``by`` fields' labels, the last field running fastest (one cell if there is no ``by``).
+A total is summed in units of half the field's public range around its middle, so that every client
+adds a number in [−1, 1] whatever the field's unit is, and no sum comes near the ring's 2^63.
+
+A training round's vector is n̂·w (one place per weight), then n̂, where n̂ is the node's noisy count.
+"""
+
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from consent.catalogue import Catalogue, Field
+from federation.errors import PlanInvalid, ProtocolError
+from federation.plans import Mean, QuestionPlan, TrainingPlan
+from models.architectures import Architecture
+from models.parameters import size as parameters_of
+from privacy.lattice import REAL_SCALE, IntVector, from_lattice
+from privacy.mechanisms import count_scale
+
+MAX_CELLS = 4096
+BINARY = 2
+MAX_WEIGHT = 2.0**10
+MAX_NOISY_COUNT = 2.0**22
+# |n̂·w| <= 2^32; on the lattice 2^52, in the sum of the largest cohort (16) 2^56: no wrap at 2^63.
+UPDATE_BOUND = MAX_WEIGHT * MAX_NOISY_COUNT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One released sum per cell inside a question's vector. Public.
+
+    Attributes:
+        name: "count", or "total <field>".
+        field: the field whose total it is; None for the count.
+        start: index of its first cell in the vector.
+        size: number of cells.
+        scale: lattice units per unit of the sum (1 client, or half a range of the field).
+        sensitivity: L2, lattice units, over all departments that one client moves.
+        center: middle of the field's public bounds, in its unit; 0 for the count.
+        half_width: half their distance; 1 for the count.
+    """
+
+    name: str
+    field: str | None
+    start: int
+    size: int
+    scale: int
+    sensitivity: float
+    center: float
+    half_width: float
+
+    @property
+    def places(self) -> slice:
+        """Where the block stands in the vector."""
+        return slice(self.start, self.start + self.size)
+
+
+def by_fields(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Field, ...]:
+    """Return the fields whose labels span the cells, in the plan's order.
+
+    Raises:
+        PlanInvalid: a field is named twice, or there are more than MAX_CELLS cells.
+        UnknownField: the catalogue has no such field.
+    """
+    fields = tuple(catalogue.field(name) for name in plan.by)
+    if len(set(plan.by)) < len(plan.by):
+        raise PlanInvalid("by: name each field once")
+    if prod(len(field.labels()) for field in fields) > MAX_CELLS:
+        raise PlanInvalid(f"by: at most {MAX_CELLS} cells; name fewer fields or coarser ones")
+    return fields
+
+
+def cell_labels(plan: QuestionPlan, catalogue: Catalogue) -> tuple[tuple[str, ...], ...]:
+    """Return each cell's name, one label per ``by`` field, in the order of the vector.
+
+    Raises:
+        PlanInvalid, UnknownField: as by_fields.
+    """
+    return tuple(product(*(field.labels() for field in by_fields(plan, catalogue))))
+
+
+def question_blocks(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Block, ...]:
+    """Return the blocks of a question's vector: the count first, then each mean's total.
+
+    Raises:
+        PlanInvalid: the mean of a field that is not a number, or as by_fields.
+        UnknownField: the catalogue has no such field.
+    """
+    cells = len(cell_labels(plan, catalogue))
+    departments = plan.bound.departments
+    scale = count_scale(
+        departments=departments,
+        rho=plan.rho_per_statistic,
+        cohort=len(plan.cohort),
+        tolerance=plan.tolerance,
+    )
+    blocks = [
+        Block(
+            name="count",
+            field=None,
+            start=0,
+            size=cells,
+            scale=scale,
+            sensitivity=float(scale * departments),
+            center=0.0,
+            half_width=1.0,
+        )
+    ]
+    for statistic in plan.statistics:
+        if isinstance(statistic, Mean):
+            lower, upper = number_bounds(catalogue.field(statistic.field))
+            blocks.append(
+                Block(
+                    name=f"total {statistic.field}",
+                    field=statistic.field,
+                    start=cells * len(blocks),
+                    size=cells,
+                    scale=REAL_SCALE,
+                    sensitivity=float(REAL_SCALE * departments),
+                    center=(lower + upper) / 2,
+                    half_width=(upper - lower) / 2,
+                )
+            )
+    return tuple(blocks)
+
+
+def means(
+    block: Block, totals: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """Turn a released total into means in the field's unit. Post-processing: costs nothing.
+
+    Args:
+        block: the total's block.
+        totals: released totals per cell, in half widths around the centre. Public.
+        counts: released counts of the same cells. Public.
+
+    Returns:
+        One mean per cell, inside the field's bounds; NaN where the noisy count is below 1.
+    """
+    enough = counts >= 1
+    ratio = np.clip(totals / np.where(enough, counts, 1.0), -1.0, 1.0)
+    return np.where(enough, block.center + block.half_width * ratio, np.nan)
+
+
+def number_bounds(field: Field) -> tuple[float, float]:
+    """Return a number field's public bounds, in its unit.
+
+    Raises:
+        PlanInvalid: the field is not a number.
+    """
+    if field.kind != "number" or field.lower is None or field.upper is None:
+        raise PlanInvalid(f"{field.name} is not a number: only a number has a mean")
+    return field.lower, field.upper
+
+
+def width(field: Field) -> int:
+    """Return how many inputs of a model a field takes.
+
+    A number and a flag take two (presence, value), a category one for each of its categories.
+    """
+    return len(field.categories) if field.kind == "category" else 2
+
+
+def feature_fields(plan: TrainingPlan, catalogue: Catalogue) -> tuple[Field, ...]:
+    """Return the fields of the design matrix, in the plan's order."""
+    return tuple(catalogue.field(name) for name in plan.features)
+
+
+def target_field(plan: TrainingPlan, catalogue: Catalogue) -> Field:
+    """Return what the model learns; its second label is the positive class.
+
+    Raises:
+        PlanInvalid: it is neither a flag nor a category of two.
+    """
+    field = catalogue.field(plan.target)
+    if field.kind == "number" or len(field.labels()) != BINARY:
+        raise PlanInvalid(f"target: {field.name} must be a flag or have exactly two categories")
+    return field
+
+
+def architecture_of(plan: TrainingPlan, catalogue: Catalogue) -> Architecture:
+    """Return the shape of the plan's model.
+
+    Raises:
+        PlanInvalid: the target is not binary.
+        UnknownField: the catalogue has no such field.
+    """
+    target_field(plan, catalogue)
+    inputs = sum(width(field) for field in feature_fields(plan, catalogue))
+    return Architecture(inputs=inputs, hidden=plan.hidden)
+
+
+def training_size(plan: TrainingPlan, catalogue: Catalogue) -> int:
+    """Return the length of a round's vector: one place per weight, and one for the noisy count."""
+    return parameters_of(architecture_of(plan, catalogue)) + 1
+
+
+def encode_update(weights: npt.NDArray[np.float64], noisy_count: float) -> npt.NDArray[np.float64]:
+    """Return one node's update [n̂·w, n̂], every place within ±UPDATE_BOUND.
+
+    Args:
+        weights: float64 [d], already noised; clipped to ±MAX_WEIGHT.
+        noisy_count: n̂, already noised; clipped to [1, MAX_NOISY_COUNT].
+    """
+    count = noisy_count_in_bounds(noisy_count)
+    return np.append(np.clip(weights, -MAX_WEIGHT, MAX_WEIGHT) * count, count)
+
+
+def noisy_count_in_bounds(noisy_count: float) -> float:
+    """Clip n̂ to [1, MAX_NOISY_COUNT], so that a node can divide by it."""
+    return float(min(max(noisy_count, 1.0), MAX_NOISY_COUNT))
+
+
+def decode_update(total: IntVector) -> tuple[npt.NDArray[np.float64], float]:
+    """Return the average weights, each node weighing n̂, and Σn̂.
+
+    Args:
+        total: int64 [d + 1], the sum over the cohort of the encoded updates on the lattice.
+
+    Raises:
+        ProtocolError: the sum of the counts is below 1, so it is not a sum of updates.
+    """
+    values = from_lattice(total, REAL_SCALE)
+    count = float(values[-1])
+    if count < 1.0:
+        raise ProtocolError("a round's sum is not a sum of updates: abandon the attempt")
+    return values[:-1] / count, count
