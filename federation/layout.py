@@ -8,7 +8,8 @@ of the ``by`` fields' labels, the last field running fastest (one cell if there 
 A total is summed in units of half the field's public range around its middle, so that every client
 adds a number in [−1, 1] whatever the field's unit is, and no sum comes near the ring's 2^63.
 
-A training round's vector is n̂·w (one place per weight), then n̂, where n̂ is the node's noisy count.
+A training round's vector is n̂·w (one place per weight), then n̂, where n̂ is the node's noisy count
+in units of COUNT_UNIT clients; it stands on the lattice of REAL_SCALE.
 """
 
 from dataclasses import dataclass
@@ -23,15 +24,20 @@ from federation.errors import PlanInvalid, ProtocolError
 from federation.plans import Mean, QuestionPlan, TrainingPlan
 from models.architectures import Architecture
 from models.parameters import size as parameters_of
+from privacy.bounds import total_lattice
 from privacy.lattice import REAL_SCALE, IntVector, from_lattice
-from privacy.mechanisms import count_scale
+from privacy.noise_shares import count_scale
+from privacy.units import NeighboringRelation, PrivacyUnit
 
 MAX_CELLS = 4096
 BINARY = 2
-MAX_WEIGHT = 2.0**10
-MAX_NOISY_COUNT = 2.0**22
-# |n̂·w| <= 2^32; on the lattice 2^52, in the sum of the largest cohort (16) 2^56: no wrap at 2^63.
-UPDATE_BOUND = MAX_WEIGHT * MAX_NOISY_COUNT
+RELATION = NeighboringRelation.ADD_OR_REMOVE
+
+MAX_WEIGHT = 2.0**8
+COUNT_UNIT = 2.0**11
+MAX_NOISY_COUNT = 2.0**21
+# |n̂·w| <= 2^18, on the lattice 2^38, and 2^42 in the sum of the largest cohort: no wrap at 2^63.
+UPDATE_BOUND = MAX_WEIGHT * MAX_NOISY_COUNT / COUNT_UNIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,26 @@ class Block:
     def places(self) -> slice:
         """Where the block stands in the vector."""
         return slice(self.start, self.start + self.size)
+
+
+def check(plan: QuestionPlan | TrainingPlan, catalogue: Catalogue) -> None:
+    """Refuse a plan that no node could turn into a vector. Touches no data and spends nothing.
+
+    Raises:
+        PlanInvalid: the household as privacy unit (no node knows households yet), a mean of
+            something else than a number, a target without exactly two labels, too many cells.
+        ModelError: the network is beyond its limits.
+        UnknownField: the catalogue has no such field.
+        NoiseTooSmall: ρ is so large that the noise of one department would be too small.
+    """
+    if plan.unit is not PrivacyUnit.CLIENT:
+        raise PlanInvalid(
+            f"unit: a node bounds what one client adds, not what one {plan.unit} adds"
+        )
+    if isinstance(plan, QuestionPlan):
+        question_blocks(plan, catalogue)
+    else:
+        training_size(plan, catalogue)
 
 
 def by_fields(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Field, ...]:
@@ -118,37 +144,20 @@ def question_blocks(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Block, ..
     for statistic in plan.statistics:
         if isinstance(statistic, Mean):
             lower, upper = number_bounds(catalogue.field(statistic.field))
+            lattice = total_lattice(lower=-1.0, upper=1.0)
             blocks.append(
                 Block(
                     name=f"total {statistic.field}",
                     field=statistic.field,
                     start=cells * len(blocks),
                     size=cells,
-                    scale=REAL_SCALE,
-                    sensitivity=float(REAL_SCALE * departments),
+                    scale=lattice.scale,
+                    sensitivity=float(lattice.reach * departments),
                     center=(lower + upper) / 2,
                     half_width=(upper - lower) / 2,
                 )
             )
     return tuple(blocks)
-
-
-def means(
-    block: Block, totals: npt.NDArray[np.float64], counts: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Turn a released total into means in the field's unit. Post-processing: costs nothing.
-
-    Args:
-        block: the total's block.
-        totals: released totals per cell, in half widths around the centre. Public.
-        counts: released counts of the same cells. Public.
-
-    Returns:
-        One mean per cell, inside the field's bounds; NaN where the noisy count is below 1.
-    """
-    enough = counts >= 1
-    ratio = np.clip(totals / np.where(enough, counts, 1.0), -1.0, 1.0)
-    return np.where(enough, block.center + block.half_width * ratio, np.nan)
 
 
 def number_bounds(field: Field) -> tuple[float, float]:
@@ -209,28 +218,30 @@ def encode_update(weights: npt.NDArray[np.float64], noisy_count: float) -> npt.N
 
     Args:
         weights: float64 [d], already noised; clipped to ±MAX_WEIGHT.
-        noisy_count: n̂, already noised; clipped to [1, MAX_NOISY_COUNT].
+        noisy_count: already noised; clipped to [1, MAX_NOISY_COUNT].
     """
-    count = noisy_count_in_bounds(noisy_count)
+    count = min(max(noisy_count, 1.0), MAX_NOISY_COUNT) / COUNT_UNIT
     return np.append(np.clip(weights, -MAX_WEIGHT, MAX_WEIGHT) * count, count)
 
 
-def noisy_count_in_bounds(noisy_count: float) -> float:
-    """Clip n̂ to [1, MAX_NOISY_COUNT], so that a node can divide by it."""
-    return float(min(max(noisy_count, 1.0), MAX_NOISY_COUNT))
-
-
 def decode_update(total: IntVector) -> tuple[npt.NDArray[np.float64], float]:
-    """Return the average weights, each node weighing n̂, and Σn̂.
+    """Return the average weights, each node weighing its noisy count, and the sum of the counts.
 
     Args:
         total: int64 [d + 1], the sum over the cohort of the encoded updates on the lattice.
 
     Raises:
-        ProtocolError: the sum of the counts is below 1, so it is not a sum of updates.
+        ProtocolError: no node can have sent so small a count: it is not a sum of updates.
     """
     values = from_lattice(total, REAL_SCALE)
     count = float(values[-1])
-    if count < 1.0:
-        raise ProtocolError("a round's sum is not a sum of updates: abandon the attempt")
-    return values[:-1] / count, count
+    if count * COUNT_UNIT < 1.0:
+        raise ProtocolError("A round's sum is not a sum of updates. Abandon the attempt.")
+    return values[:-1] / count, count * COUNT_UNIT
+
+
+def intervals(plan: QuestionPlan | TrainingPlan) -> tuple[str, ...]:
+    """Say what the intervals of a plan's release cover, for its label."""
+    if isinstance(plan, TrainingPlan):
+        return ()
+    return ("noise only, 95 %, each cell by itself",)
