@@ -1,0 +1,301 @@
+"""Noise. The only importer of opendp, and the only mint of NoisedShare and Release.
+
+Every sample is OpenDP's discrete Gaussian over int64 (Canonne, Kamath and Steinke 2020, exact
+rational arithmetic). How wide a share is, and why, is in `noise_shares`.
+"""
+
+import math
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from statistics import NormalDist
+
+import numpy as np
+import opendp.prelude as dp
+from opendp.core import as_array
+
+from privacy.bounds import LONGEST_REACH, MOST_UNITS, BoundedSum
+from privacy.errors import InvalidBound, InvalidLoss
+from privacy.lattice import (
+    MAGNITUDE_LIMIT,
+    REAL_SCALE,
+    IntVector,
+    RealVector,
+    from_lattice,
+    truncate_to_lattice,
+)
+from privacy.loss import Delta, Epsilon, Rho
+from privacy.noise_shares import MINIMUM_SHARE_SIGMA, count_scale, least_sigma, share_sigma
+from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
+
+__all__ = [
+    "MINIMUM_SHARE_SIGMA",
+    "NoisedShare",
+    "Release",
+    "add_noise_share",
+    "count_scale",
+    "epsilon_of",
+    "noised_update",
+    "release",
+    "release_locally",
+    "rho_for",
+    "share_sigma",
+]
+
+dp.enable_features("contrib")
+
+_SPACE = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
+_TAIL = 12
+"""A discrete Gaussian passes 12 sigma with probability below 4e-33 (its tail is subgaussian)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NoisedShare:
+    """One node's integers with noise in them, ready to be masked. Minted in this module only.
+
+    Attributes:
+        values: int64[d] in lattice points; hidden from repr, since alone it carries only a share of
+            the noise.
+    """
+
+    values: IntVector = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Release:
+    """A public result with everything that its label needs. Minted in this module only.
+
+    Attributes:
+        name: what was released.
+        values: float64[d], public.
+        standard_error: standard deviation of the noise in each coordinate, in the values' unit of
+            measure, with the shares of the whole cohort in it.
+        rho: the zCDP loss for the worst coalition of `tolerance` departments.
+        sensitivity: L2, over all departments, in the values' unit of measure.
+        unit: whose presence is protected.
+        relation: how neighbors differ.
+        bound: in how many departments a unit counted.
+        cohort: number of nodes that added noise.
+        tolerance: how many of their shares may be known or missing.
+        mechanism: its name.
+        library: the sampler and its version.
+    """
+
+    name: str
+    values: RealVector
+    standard_error: float
+    rho: Rho
+    sensitivity: float
+    unit: PrivacyUnit
+    relation: NeighboringRelation
+    bound: ContributionBound
+    cohort: int
+    tolerance: int
+    mechanism: str = "discrete Gaussian"
+    library: str = f"opendp {version('opendp')}"
+
+    def interval(self, level: float = 0.95) -> float:
+        """Return the half width of an interval that covers one coordinate's noise.
+
+        Args:
+            level: probability of covering, strictly between 0 and 1.
+
+        Raises:
+            InvalidBound: the level is not a probability.
+        """
+        if not 0 < level < 1:
+            raise InvalidBound("level", level)
+        return NormalDist().inv_cdf(0.5 + level / 2) * self.standard_error
+
+
+def epsilon_of(rho: Rho, delta: Delta) -> Epsilon:
+    """Return the epsilon at delta that rho-zCDP implies, by OpenDP's conversion.
+
+    Guarantee: every rho-zCDP mechanism is (result, delta)-DP (Canonne, Kamath and Steinke 2020,
+    Corollary 13, optimized over the order; OpenDP rounds outward).
+
+    Raises:
+        InvalidLoss: rho is so large that the conversion overflows.
+    """
+    if rho.value == 0:
+        return Epsilon(0.0)
+    distance = math.nextafter(math.sqrt(math.nextafter(2 * rho.value, math.inf)), math.inf)
+    unit_gaussian = _SPACE >> dp.m.then_gaussian(scale=1.0)
+    try:
+        profile = dp.c.make_zCDP_to_approxDP(unit_gaussian).map(distance)
+        return Epsilon(profile.epsilon(delta=delta.value))
+    except dp.OpenDPException as error:
+        raise InvalidLoss("rho", rho.value) from error
+
+
+def rho_for(epsilon: Epsilon, delta: Delta) -> Rho:
+    """Return the largest rho, to one part in 10^12, with epsilon_of(rho, delta) <= epsilon.
+
+    The result is rounded down: epsilon_of(result, delta) never exceeds epsilon.
+
+    Raises:
+        InvalidLoss: epsilon is 0, or so small or large that no float64 rho fits it.
+    """
+    log_delta = -math.log(delta.value)
+    root = epsilon.value / (math.sqrt(epsilon.value + log_delta) + math.sqrt(log_delta))
+    fits = Rho(root * root)  # epsilon = rho + 2 sqrt(rho ln(1/delta)): valid, never optimal
+    while epsilon_of(fits, delta) > epsilon:
+        fits = Rho(fits.value / 2)
+    if fits.value == 0:
+        raise InvalidLoss("epsilon", epsilon.value)
+    factor = 2.0
+    while epsilon_of(exceeds := Rho(fits.value * factor), delta) <= epsilon:
+        fits = exceeds
+        factor *= factor
+    while exceeds.value > fits.value * (1 + 1e-12):
+        middle = Rho(math.sqrt(fits.value) * math.sqrt(exceeds.value))
+        if epsilon_of(middle, delta) <= epsilon:
+            fits = middle
+        else:
+            exceeds = middle
+    return fits
+
+
+def _gaussian(values: IntVector, sigma: int) -> IntVector:
+    measurement = _SPACE >> dp.m.then_gaussian(scale=float(sigma)) >> as_array()
+    noised: IntVector = measurement(np.array(values, dtype=np.int64))
+    return noised
+
+
+def _refuse_wrap_around(bounded: BoundedSum, sigma: int, cohort: int) -> None:
+    """Refuse if the sum of a full cohort could leave +-2^62. Looks at public numbers only."""
+    if bounded.values.size == 0:
+        raise InvalidBound("bounded", "no coordinates")
+    reach = math.ceil(bounded.sensitivity / bounded.bound.departments)
+    most = cohort * (MOST_UNITS * reach + _TAIL * sigma)
+    if most > MAGNITUDE_LIMIT:
+        raise InvalidBound("bounded", "the noised sum of a full cohort could pass 2^62")
+
+
+def add_noise_share(bounded: BoundedSum, *, rho: Rho, cohort: int, tolerance: int) -> NoisedShare:
+    """Add one node's share of the noise, drawn by OpenDP over the integers.
+
+    Guarantee: the sum over the cohort, seen by anyone who knows at most t of the shares, is
+    rho-zCDP with respect to one unit in all its departments.
+
+    Args:
+        bounded: this node's sum. Sensitive values, public sensitivity.
+        rho: loss of the release. Public.
+        cohort: n, number of nodes that add a share. Public.
+        tolerance: t, how many shares may be known or missing. Public.
+
+    Raises:
+        NoiseTooSmall: the share would be narrower than 8 lattice points.
+        InvalidBound: n or t out of range, or the noised sum of a cohort of n full nodes could pass
+            2^62: n (2^21 reach + 12 sigma) > 2^62.
+        InvalidLoss: rho is 0.
+    """
+    sigma = share_sigma(
+        sensitivity=bounded.sensitivity, rho=rho, cohort=cohort, tolerance=tolerance
+    )
+    _refuse_wrap_around(bounded, sigma, cohort)
+    return NoisedShare(values=_gaussian(bounded.values, sigma))
+
+
+def release(
+    name: str,
+    noised_sum: IntVector,
+    *,
+    sensitivity: float,
+    scale: int,
+    rho: Rho,
+    unit: PrivacyUnit,
+    relation: NeighboringRelation,
+    bound: ContributionBound,
+    cohort: int,
+    tolerance: int,
+) -> Release:
+    """Publish the unmasked sum of a whole cohort's noised shares, at the coordinator.
+
+    Args:
+        name: what was summed.
+        noised_sum: int64[d], the sum of all n shares in lattice points.
+        sensitivity: L2 over all departments, in lattice points, as the nodes declared it.
+        scale: lattice points per unit of measure.
+        rho: loss that the ledger reserved for this release.
+        unit: whose presence is protected.
+        relation: how neighbors differ.
+        bound: in how many departments a unit counted.
+        cohort: n, number of nodes whose share is in the sum.
+        tolerance: t, how many shares may be known or missing.
+
+    Raises:
+        NoiseTooSmall: no node may have added so little noise.
+        InvalidBound: sensitivity, scale, cohort or tolerance out of range.
+        InvalidLoss: rho is 0.
+    """
+    sigma = share_sigma(sensitivity=sensitivity, rho=rho, cohort=cohort, tolerance=tolerance)
+    return Release(
+        name=name,
+        values=from_lattice(noised_sum, scale),
+        standard_error=sigma * math.sqrt(cohort) / scale,
+        rho=rho,
+        sensitivity=sensitivity / scale,
+        unit=unit,
+        relation=relation,
+        bound=bound,
+        cohort=cohort,
+        tolerance=tolerance,
+    )
+
+
+def release_locally(bounded: BoundedSum, *, rho: Rho) -> Release:
+    """Release one department's sum with the whole noise added by its own node.
+
+    Guarantee: OpenDP's own map of the sensitivity is at most rho. Nothing depends on other shares,
+    so a single discrete Gaussian may be narrower than 8 points.
+
+    Args:
+        bounded: this node's sum. Sensitive values, public sensitivity.
+        rho: loss of the release, above 0. Public.
+
+    Raises:
+        InvalidBound: the noised sum could pass 2^62.
+        InvalidLoss: rho is 0.
+    """
+    sigma = least_sigma(sensitivity=bounded.sensitivity, rho=rho, honest=1)
+    if (_SPACE >> dp.m.then_gaussian(scale=float(sigma))).map(bounded.sensitivity) > rho.value:
+        sigma += 1
+    _refuse_wrap_around(bounded, sigma, 1)
+    return Release(
+        name=bounded.name,
+        values=from_lattice(_gaussian(bounded.values, sigma), bounded.scale),
+        standard_error=sigma / bounded.scale,
+        rho=rho,
+        sensitivity=bounded.sensitivity / bounded.scale,
+        unit=bounded.unit,
+        relation=bounded.relation,
+        bound=bounded.bound,
+        cohort=1,
+        tolerance=0,
+    )
+
+
+def noised_update(update: RealVector, *, bound: float) -> NoisedShare:
+    """Put a weight update on the lattice for masked averaging; no further noise is added.
+
+    The update must be a function of Releases and public numbers only (for training: of locally
+    released gradients), so sending it is post-processing and costs nothing.
+
+    Args:
+        update: float64[d], d at least 1; coordinates beyond the bound are clipped to it.
+        bound: largest |u_i| that is sent, above 0 and at most 2^18. Public.
+
+    Returns:
+        int64[d] at scale 2^20.
+
+    Raises:
+        InvalidBound: the update is empty or not finite, or the bound is unusable.
+    """
+    if not (math.isfinite(bound) and 0 < bound * REAL_SCALE <= LONGEST_REACH):
+        raise InvalidBound("bound", bound)
+    weights = np.asarray(update, dtype=np.float64)
+    if weights.ndim != 1 or weights.size == 0:
+        raise InvalidBound("update", f"shape {weights.shape}")
+    if not np.isfinite(weights).all():
+        raise InvalidBound("update", "not all are finite")
+    return NoisedShare(values=truncate_to_lattice(np.clip(weights, -bound, bound), REAL_SCALE))

@@ -1,0 +1,101 @@
+"""How wide one node's share of the noise is. Pure arithmetic on public numbers.
+
+The target is a discrete Gaussian of variance sigma^2 = D^2 / (2 rho), where D is the L2
+sensitivity; then the release is rho-zCDP (Canonne, Kamath and Steinke 2020, Theorem 4). In a cohort of n, each node adds an independent discrete Gaussian of variance
+sigma^2 / (n - t): any n - t shares carry the whole sigma^2, so t of them may be known or missing.
+From a share of 8 on, a sum of discrete Gaussians is a discrete Gaussian up to a term below 1e-270
+(Kairouz, Liu and Steinke 2021, Theorem 1), which vanishes in float64.
+"""
+
+import math
+from fractions import Fraction
+
+from privacy.errors import InvalidBound, InvalidLoss, NoiseTooSmall
+from privacy.loss import Rho
+from privacy.units import ContributionBound
+
+MINIMUM_SHARE_SIGMA = 8
+"""Narrowest noise share, in lattice points."""
+
+_FINEST_COUNT = 2**38
+
+
+def least_sigma(*, sensitivity: float, rho: Rho, honest: int) -> int:
+    """Return the least integer s of at least 1 with honest * s^2 >= D^2 / (2 rho), exactly.
+
+    Args:
+        sensitivity: D, L2, in lattice points, above 0. Public.
+        rho: loss of the release, above 0. Public.
+        honest: over how many independent shares the variance is spread, at least 1. Public.
+
+    Raises:
+        InvalidBound: the sensitivity is not finite and above 0.
+        InvalidLoss: rho is 0.
+    """
+    if not (math.isfinite(sensitivity) and sensitivity > 0):
+        raise InvalidBound("sensitivity", sensitivity)
+    if rho.value == 0:
+        raise InvalidLoss("rho", rho.value)
+    variance = Fraction(sensitivity) ** 2 / (2 * Fraction(rho.value) * honest)
+    return math.isqrt(math.ceil(variance) - 1) + 1
+
+
+def honest_shares(*, cohort: int, tolerance: int) -> int:
+    """Return n - t, the number of shares that must carry the whole noise.
+
+    Raises:
+        InvalidBound: not 0 <= t < n.
+    """
+    if cohort < 1:
+        raise InvalidBound("cohort", cohort)
+    if not 0 <= tolerance < cohort:
+        raise InvalidBound("tolerance", tolerance)
+    return cohort - tolerance
+
+
+def share_sigma(*, sensitivity: float, rho: Rho, cohort: int, tolerance: int) -> int:
+    """Return the standard deviation of one node's share, in lattice points, rounded up.
+
+    Guarantee: any n - t shares together have variance at least D^2 / (2 rho), computed exactly.
+
+    Args:
+        sensitivity: D, L2 over all departments, in lattice points, above 0. Public.
+        rho: loss of the release, above 0. Public.
+        cohort: n, number of nodes that add a share, at least 1. Public.
+        tolerance: t, how many shares may be known or missing: 0 <= t < n. Public.
+
+    Raises:
+        NoiseTooSmall: below 8: the shares would not add up to a discrete Gaussian.
+        InvalidBound: sensitivity, cohort or tolerance out of range.
+        InvalidLoss: rho is 0.
+    """
+    honest = honest_shares(cohort=cohort, tolerance=tolerance)
+    sigma = least_sigma(sensitivity=sensitivity, rho=rho, honest=honest)
+    if sigma < MINIMUM_SHARE_SIGMA:
+        raise NoiseTooSmall(sigma, MINIMUM_SHARE_SIGMA)
+    return sigma
+
+
+def count_scale(*, departments: int, rho: Rho, cohort: int, tolerance: int) -> int:
+    """Return the smallest power of two at which a count's noise share is at least 8 wide.
+
+    Args:
+        departments: k, in how many departments a unit counts, at least 1. Public.
+        rho: loss of the release, above 0. Public.
+        cohort: n, number of nodes that add a share. Public.
+        tolerance: t, how many shares may be known or missing. Public.
+
+    Raises:
+        NoiseTooSmall: even the finest lattice is too coarse: rho is absurdly large.
+        InvalidBound: departments, cohort or tolerance out of range.
+        InvalidLoss: rho is 0.
+    """
+    honest = honest_shares(cohort=cohort, tolerance=tolerance)
+    k = ContributionBound(departments).departments
+    scale = 1
+    while scale < _FINEST_COUNT:
+        if least_sigma(sensitivity=scale * k, rho=rho, honest=honest) >= MINIMUM_SHARE_SIGMA:
+            break
+        scale *= 2
+    share_sigma(sensitivity=scale * k, rho=rho, cohort=cohort, tolerance=tolerance)
+    return scale
