@@ -50,7 +50,7 @@ class TokenList:
     order: npt.NDArray[np.intp] = field(repr=False)
 
     def to_rows(self, flags: Flags) -> Flags:
-        """Brings the coordinator's flags from the sent order into the order of the ids.
+        """Bring the coordinator's flags from the sent order into the order of the ids.
 
         Args:
             flags: shape [n], one per sent token; as sensitive as the ids.
@@ -66,7 +66,7 @@ class TokenList:
 
 
 def plan_key(alignment_key: bytes, plan_digest: bytes) -> bytes:
-    """Derives the token key of one plan, so that tokens of two plans cannot be linked.
+    """Derive the token key of one plan, so that tokens of two plans cannot be linked.
 
     Args:
         alignment_key: 32 bytes shared by the departments; sensitive, unknown to the coordinator.
@@ -84,7 +84,7 @@ def plan_key(alignment_key: bytes, plan_digest: bytes) -> bytes:
 
 
 def tokens(key: bytes, ids: Sequence[str]) -> TokenList:
-    """Turns client ids into tokens: HMAC-SHA256 (RFC 2104), truncated to its first 16 bytes.
+    """Turn client ids into tokens: HMAC-SHA256 (RFC 2104), truncated to its first 16 bytes.
 
     Guarantee: without `key`, tokens are indistinguishable from random distinct 16-byte strings as
     far as HMAC-SHA256 is a pseudorandom function; they are sorted, so their order tells nothing.
@@ -131,7 +131,7 @@ def tokens(key: bytes, ids: Sequence[str]) -> TokenList:
 
 
 def owners(token_lists: Mapping[str, Tokens]) -> Mapping[str, Flags]:
-    """Gives every client exactly one owner among the departments that sent its token.
+    """Give every client exactly one owner among the departments that sent its token.
 
     The owner of token x with k holders, sorted by name, is holder number (last eight bytes of x,
     big endian) mod k: near uniform, and a function of x and its holders only.

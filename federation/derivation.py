@@ -7,7 +7,7 @@ KEY_BYTES = 32
 
 
 def framed(*parts: bytes) -> bytes:
-    """Joins byte strings so that no two different sequences give the same bytes.
+    """Join byte strings so that no two different sequences give the same bytes.
 
     Each part is preceded by its length as eight bytes, big endian, so the parts can be read back
     in one way only. Put a label of its own first for every use.
@@ -22,7 +22,7 @@ def framed(*parts: bytes) -> bytes:
 
 
 def derived_key(secret: bytes, *, label: bytes, context: tuple[bytes, ...]) -> bytes:
-    """Derives a key for one use: HKDF-SHA256 without salt, info = framed(label, *context).
+    """Derive a key for one use: HKDF-SHA256 without salt, info = framed(label, *context).
 
     Guarantee: keys for different (label, context) are independent, as far as HKDF-SHA256 is a
     pseudorandom function of a high-entropy `secret` (Krawczyk 2010, RFC 5869).

@@ -81,7 +81,7 @@ class Roster(BaseModel):
         return tuple(keys.department for keys in self.departments)
 
     def keys_of(self, department: str) -> DepartmentKeys:
-        """Looks a department up.
+        """Look a department up.
 
         Raises:
             NotInRoster: the roster does not name it.
@@ -97,7 +97,7 @@ class Roster(BaseModel):
 
 
 def sign_roster(roster: Roster, firm_root: Ed25519PrivateKey) -> bytes:
-    """Signs a roster with the firm's root key.
+    """Sign a roster with the firm's root key.
 
     Args:
         roster: public.
@@ -110,7 +110,7 @@ def sign_roster(roster: Roster, firm_root: Ed25519PrivateKey) -> bytes:
 
 
 def open_roster(data: bytes, root_public: Ed25519PublicKey) -> Roster:
-    """Checks a signed roster against the pinned root key and reads it.
+    """Check a signed roster against the pinned root key and read it.
 
     Guarantee: returns only what the root key signed, and only from the very bytes that
     `sign_roster` wrote.

@@ -25,7 +25,7 @@ _DOES_NOT_OPEN = (
 
 
 def seal(recipient: X25519PublicKey, plaintext: bytes, *, label: bytes) -> bytes:
-    """Encrypts for one recipient under a fresh ephemeral key.
+    """Encrypt for one recipient under a fresh ephemeral key.
 
     Guarantee: without the recipient's private key the envelope reveals only the plaintext's
     length and the label's effect on validity; any change to it, or another label, is detected
@@ -53,7 +53,7 @@ def seal(recipient: X25519PublicKey, plaintext: bytes, *, label: bytes) -> bytes
 
 
 def open_sealed(private: X25519PrivateKey, data: bytes, *, label: bytes) -> bytes:
-    """Opens an envelope made by `seal` for this key and label.
+    """Open an envelope made by `seal` for this key and label.
 
     Args:
         private: the department's sealing key; sensitive.

@@ -66,7 +66,7 @@ class Announcement(BaseModel):
 
 
 def announce(key: SessionKey, *, identity: Ed25519PrivateKey, roster: Roster) -> Announcement:
-    """Signs a session's public key for the other departments of this roster.
+    """Sign a session's public key for the other departments of this roster.
 
     Args:
         key: sensitive; only its public half goes into the result.
@@ -92,7 +92,7 @@ def announce(key: SessionKey, *, identity: Ed25519PrivateKey, roster: Roster) ->
 
 
 def verify_announcement(announcement: Announcement, roster: Roster) -> None:
-    """Checks that the department the roster names signed this session key under this roster.
+    """Check that the department the roster names signed this session key under this roster.
 
     Guarantee: no one without the department's identity key can make a node mask with a key of
     their own (no man in the middle), as far as Ed25519 is unforgeable (RFC 8032). An old
@@ -117,7 +117,7 @@ def verify_announcement(announcement: Announcement, roster: Roster) -> None:
 
 
 def pair_secret(private: X25519PrivateKey, peer_public: bytes) -> bytes:
-    """Agrees on a secret with one peer: X25519, then HKDF-SHA256 over both public keys.
+    """Agree on a secret with one peer: X25519, then HKDF-SHA256 over both public keys.
 
     Both sides get the same bytes; nobody else can, under the gap Diffie-Hellman assumption.
 
@@ -145,7 +145,7 @@ def pair_secret(private: X25519PrivateKey, peer_public: bytes) -> bytes:
 
 
 def verified_publics(announcements: Sequence[Announcement], roster: Roster) -> dict[str, bytes]:
-    """Verifies a cohort's announcements.
+    """Verify a cohort's announcements.
 
     Args:
         announcements: one per department, in any order; public, not trusted.

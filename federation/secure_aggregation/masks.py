@@ -17,7 +17,7 @@ _WORD_BYTES = 8
 
 
 def check_cohort(cohort: tuple[str, ...], *, tolerance: int) -> None:
-    """Checks that a cohort is large enough and written in its one canonical way.
+    """Check that a cohort is large enough and written in its one canonical way.
 
     A cohort of n departments with tolerance t needs n >= 2 (a mask needs a peer) and n - t >= 1
     (the noise of the remaining n - t departments must exist).
@@ -50,7 +50,7 @@ def mask_for(
     peer: str,
     size: int,
 ) -> RingVector:
-    """Makes the mask that `me` adds for `peer`: plus the pair's keystream if me < peer, else minus.
+    """Make the mask that `me` adds for `peer`: plus the pair's keystream if me < peer, else minus.
 
     The keystream is ChaCha20 (RFC 8439) under
     HKDF-SHA256(pair secret; label, plan, attempt, round, cohort, ordered pair).
@@ -99,7 +99,7 @@ def mask_for(
 
 
 def add_masks(vector: RingVector, masks: Iterable[RingVector]) -> RingVector:
-    """Adds masks to a vector modulo 2^64, in a new array.
+    """Add masks to a vector modulo 2^64, in a new array.
 
     Args:
         vector: shape [d]; sensitive.

@@ -65,7 +65,7 @@ def masked_share(
     round: int,  # noqa: A002 - the protocol's word
     cohort: tuple[str, ...],
 ) -> MaskedVector:
-    """Masks this department's noised share towards every other department of the cohort.
+    """Mask this department's noised share towards every other department of the cohort.
 
     Guarantee: whoever lacks the pair secrets of at least one pair of honest departments of the
     cohort learns from all masked vectors nothing but the honest departments' sum (Bonawitz et
@@ -127,7 +127,7 @@ def masked_share(
 
 
 def combine(vectors: Sequence[MaskedVector], cohort: tuple[str, ...]) -> IntVector:
-    """Adds the cohort's masked vectors; the masks cancel and the noised sum remains.
+    """Add the cohort's masked vectors; the masks cancel and the noised sum remains.
 
     Guarantee: the result is exactly the sum of the shares if that lies in [-2^63, 2^63).
 
