@@ -1,5 +1,7 @@
 """What can go wrong in the models room. No error carries a client's value or a count of clients."""
 
+# ruff: noqa: N818 -- a refusal is named after what is refused
+
 
 class ModelError(Exception):
     """Base of every error of this room."""

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
+from torch.linalg import vector_norm
 from torch.nn import functional
 
 from models.architectures import linear_layers
@@ -15,7 +16,7 @@ from models.parameters import Vector
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.float32]
 
-BLOCK_ROWS = 4096
+BLOCK_ROWS = 2048  # a block's arrays stay in the processor's cache
 
 
 def clipped_gradient_sum(
@@ -110,12 +111,14 @@ def _block(layers: list[nn.Linear], features: Features, labels: Labels, clip_nor
     target = torch.from_numpy(np.asarray(labels, dtype=np.float64)).unsqueeze(1)
     slopes = [torch.sigmoid(logits) - target]
     for layer, activation in zip(reversed(layers[1:]), reversed(inputs[1:]), strict=True):
-        slopes.append((slopes[-1] @ layer.weight) * (activation > 0))
+        slopes.append((slopes[-1] @ layer.weight) * activation.sign())  # sign: the slope of ReLU
     slopes.reverse()
 
     squared_norm = torch.zeros(len(labels), dtype=torch.float64)
     for slope, activation in zip(slopes, inputs, strict=True):
-        squared_norm += slope.square().sum(dim=1) * (activation.square().sum(dim=1) + 1)
+        squared_norm += vector_norm(slope, dim=1).square_() * (
+            vector_norm(activation, dim=1).square_() + 1
+        )
     factor = (clip_norm / squared_norm.sqrt().clamp_min(clip_norm)).unsqueeze(1)
 
     parts = []
