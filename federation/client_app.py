@@ -1,0 +1,32 @@
+"""The Flower ClientApp: one Message in, the node's answer out. The rest is in federation.node.
+
+The department's worker imports this module once and keeps it; Flower's per-message context is not
+used, for what a node remembers (journal, ledger) must survive restarts.
+"""
+
+import os
+import time
+from functools import cache
+from pathlib import Path
+
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+
+from federation.messages import read_ask, to_record
+from federation.node.answer import answer
+from federation.node.node import Node, open_node
+from federation.node.settings import ENVIRONMENT, load_settings
+
+app = ClientApp()
+
+
+@cache
+def _node() -> Node:
+    return open_node(load_settings(Path(os.environ[ENVIRONMENT])))
+
+
+@app.query()
+def leg(message: Message, _context: Context) -> Message:
+    """Answer one leg. A refusal is an answer; no exception text leaves the department."""
+    ask = read_ask(message.content)
+    return Message(to_record(answer(_node(), ask, int(time.time()))), reply_to=message)

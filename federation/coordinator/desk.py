@@ -1,0 +1,217 @@
+"""The coordinator's desk: a request comes in, is checked, priced and reserved, and becomes a run.
+
+Everything here happens before any node hears of the plan, and nothing here touches a client's row.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+from sqlalchemy import Engine
+
+from consent.catalogue import Catalogue, load_catalogue
+from consent.decisions import check_fields
+from consent.store import Register
+from federation import layout
+from federation.coordinator.policy import Policy, load_policy, pool_of
+from federation.coordinator.runs import Run, Runs
+from federation.coordinator.settings import CoordinatorSettings
+from federation.database import open_database
+from federation.errors import ApprovalNeeded, CohortTooSmall, PlanInvalid, RequestMismatch
+from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
+from privacy.loss import Delta, Rho
+from privacy.mechanisms import epsilon_of
+from privacy.store import Ledger
+
+AnyPlan = QuestionPlan | TrainingPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One coordinator's opened stores. Open it with :func:`open_desk`."""
+
+    settings: CoordinatorSettings
+    catalogue: Catalogue
+    policy: Policy
+    engine: Engine = field(repr=False)
+    runs: Runs = field(repr=False)
+    ledger: Ledger = field(repr=False)
+    register: Register = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolView:
+    """One budget as people read it: ρ as the ledger holds it, and ε at the policy's δ."""
+
+    pool: str
+    budget_rho: float
+    spent_rho: float
+    reserved_rho: float
+    remaining_rho: float
+    budget_epsilon: float
+    spent_epsilon: float
+    delta: float
+
+
+def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> Desk:
+    """Open the coordinator's stores and its pools; opening twice changes nothing.
+
+    Raises:
+        SettingsInvalid, CatalogueError: a file is missing or wrong; names the file and the key.
+        LedgerBroken: the ledger's hash chain does not hold; nothing is served until it is repaired.
+    """
+    engine = open_database(settings.database)
+    desk = Desk(
+        settings=settings,
+        catalogue=load_catalogue(settings.catalogue),
+        policy=load_policy(settings.policy),
+        engine=engine,
+        runs=Runs(engine),
+        ledger=Ledger(engine),
+        register=Register(engine),
+    )
+    desk.ledger.verify()
+    at = now or datetime.now(UTC)
+    for pool, budget in desk.policy.budgets().items():
+        desk.ledger.open_pool(pool, budget, Delta(value=desk.policy.delta), at)
+    return desk
+
+
+def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
+    """Turn a request into a plan over this firm's catalogue.
+
+    A request may leave the cohort out (then every department that holds all its fields, or a
+    training's target), give ``epsilon`` instead of ``rho``, and list names in any order. It never
+    names the catalogue's digest itself.
+
+    Raises:
+        PlanInvalid: an unknown key, or a value out of range.
+        UnknownField, UnknownPurpose: with the names there are.
+    """
+    values = dict(request) | {"catalogue": desk.catalogue.digest()}
+    if "epsilon" in values:
+        epsilon = values.pop("epsilon")
+        if "rho" in values or not isinstance(epsilon, int | float) or not 0 < epsilon <= 100:  # noqa: PLR2004
+            raise PlanInvalid("epsilon: give either epsilon, between 0 and 100, or rho")
+        values["rho"] = desk.policy.rho(float(epsilon)).value
+    if isinstance(features := values.get("features"), list | tuple):
+        values["features"] = sorted({str(name) for name in features})
+    if isinstance(cohort := values.get("cohort"), list | tuple):
+        values["cohort"] = sorted({str(name) for name in cohort})
+    elif cohort is None:
+        values["cohort"] = desk.catalogue.departments
+        draft = read_plan(values)
+        values["cohort"] = _holders(draft, desk.catalogue)
+    return read_plan(values)
+
+
+def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:
+    """Say what a plan costs and what its pool has left, without touching data or spending."""
+    state = desk.ledger.state(pool_of(plan.purpose))
+    delta = Delta(value=desk.policy.delta)
+    return {
+        "rho": plan.rho,
+        "epsilon": epsilon_of(Rho(value=plan.rho), delta).value,
+        "delta": delta.value,
+        "remaining_rho": state.remaining.value,
+    }
+
+
+def submit(
+    plan: AnyPlan,
+    desk: Desk,
+    *,
+    asker: str,
+    request: str | None = None,
+    now: datetime | None = None,
+) -> Run:
+    """Accept a plan, or raise the reason why not; nothing is spent unless a run comes back.
+
+    The same request key with the same plan gives the same run. The same question in the same
+    consent epoch gives the run that answered it, at no cost. A run is named by its question and
+    attempt, so two askers who race with one question reserve once and share one run.
+
+    Raises:
+        RequestMismatch: the key was used for another plan.
+        PurposeNotOpen, UnknownField, UnknownPurpose: by the catalogue.
+        CohortTooSmall, ApprovalNeeded: by the policy.
+        BudgetExceeded: by the ledger.
+        PlanInvalid, NoiseTooSmall: the plan cannot be carried out as it is.
+    """
+    at = now or datetime.now(UTC)
+    name = digest(plan).hex()
+    if request is not None and (earlier := desk.runs.by_request(request)) is not None:
+        if earlier.digest != name:
+            raise RequestMismatch(request)
+        return earlier
+    check(plan, desk)
+    question = question_name(plan, desk.register.head())
+    if (answered := desk.runs.answering(question)) is not None:
+        return answered
+    attempt = desk.runs.attempts(name)
+    run = sha256(f"{question} {attempt}".encode()).hexdigest()[:16]
+    desk.ledger.reserve(pool_of(plan.purpose), Rho(value=plan.rho), run, at)
+    return desk.runs.add(
+        run=run,
+        request=request,
+        asker=asker,
+        plan=canonical(plan),
+        digest=name,
+        question=question,
+        attempt=attempt,
+        now=int(at.timestamp()),
+    )
+
+
+def check(plan: AnyPlan, desk: Desk) -> None:
+    """Refuse a plan that the catalogue, the policy or the noise rules forbid. Spends nothing."""
+    check_fields(desk.catalogue, plan.fields, plan.purpose)
+    if isinstance(plan, QuestionPlan):
+        layout.question_blocks(plan, desk.catalogue)
+    else:
+        layout.training_size(plan, desk.catalogue)
+    if len(plan.cohort) < desk.policy.minimum_cohort:
+        raise CohortTooSmall(len(plan.cohort), desk.policy.minimum_cohort)
+    if unknown := set(plan.cohort) - set(desk.catalogue.departments):
+        raise PlanInvalid(f"cohort: {', '.join(sorted(unknown))} is no department of this firm")
+    limit = desk.policy.rho(desk.policy.automatic_epsilon)
+    if plan.rho > limit.value:
+        raise ApprovalNeeded(plan.rho, limit.value)
+
+
+def question_name(plan: AnyPlan, epoch: int) -> str:
+    """Name what is asked, whoever asks and why: the plan without its reason, in one epoch."""
+    body = plan.model_copy(update={"reason": "-"}).model_dump(mode="json")
+    asked: dict[str, Any] = {"plan": body, "epoch": epoch}
+    return sha256(rfc8785.dumps(asked)).hexdigest()
+
+
+def budgets(desk: Desk) -> list[PoolView]:
+    """Return every pool, the firm's first."""
+    delta = Delta(value=desk.policy.delta)
+    views = []
+    for pool in desk.policy.budgets():
+        state = desk.ledger.state(pool)
+        used = state.spent + state.reserved
+        views.append(
+            PoolView(
+                pool=pool,
+                budget_rho=state.budget.value,
+                spent_rho=state.spent.value,
+                reserved_rho=state.reserved.value,
+                remaining_rho=state.remaining.value,
+                budget_epsilon=epsilon_of(state.budget, delta).value,
+                spent_epsilon=epsilon_of(used, delta).value if used.value else 0.0,
+                delta=delta.value,
+            )
+        )
+    return views
+
+
+def _holders(plan: AnyPlan, catalogue: Catalogue) -> list[str]:
+    needed = (plan.target,) if isinstance(plan, TrainingPlan) else plan.fields
+    fields = [catalogue.field(name) for name in needed]
+    return sorted(d for d in catalogue.departments if all(d in f.departments for f in fields))

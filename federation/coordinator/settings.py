@@ -1,0 +1,49 @@
+"""Where a coordinator finds its things, read from one ``coordinator.toml``."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from federation.errors import SettingsInvalid
+from federation.plans import explain
+
+ENVIRONMENT = "INFOSANDBOX_COORDINATOR"
+"""Names the ``coordinator.toml`` for the ServerApp, which Flower starts without arguments."""
+
+
+class CoordinatorSettings(BaseModel):
+    """Paths and limits of one coordinator. Nothing in it is a secret; the keys folder holds those.
+
+    database: any SQLAlchemy URL; SQLite by default, beside ``coordinator.toml``.
+    keys: the folder that enrolment wrote for the coordinator.
+    consent_keys: the folder that enrolment wrote for the consent service.
+    models: where trained models are kept.
+    deadline_s: how long a leg of a question may take before its departments are named as missing.
+    round_deadline_s: the same for one round of training.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    database: str
+    catalogue: Path
+    policy: Path
+    keys: Path
+    consent_keys: Path
+    models: Path
+    deadline_s: float = Field(default=15.0, gt=0, le=3600)
+    round_deadline_s: float = Field(default=120.0, gt=0, le=36000)
+
+
+def load_coordinator_settings(path: Path) -> CoordinatorSettings:
+    """Read ``coordinator.toml``.
+
+    Raises:
+        SettingsInvalid: the file is missing, is no TOML or has a wrong key; names file and key.
+    """
+    try:
+        return CoordinatorSettings.model_validate(tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise SettingsInvalid(str(path), str(error)) from error
+    except ValidationError as error:
+        raise SettingsInvalid(str(path), explain(error)) from error

@@ -1,0 +1,103 @@
+"""The Flower ServerApp: one long-lived run that takes accepted plans and carries them out."""
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_ssh_public_key,
+)
+from flwr.app import Context, Message
+from flwr.serverapp import Grid, ServerApp
+
+from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.settings import ENVIRONMENT, load_coordinator_settings
+from federation.deployment.flower_coordinator import fast_grid
+from federation.errors import DepartmentMissing, ProtocolError
+from federation.messages import Answer, Ask, read_answer, to_record
+
+IDLE_S = 0.05
+POLL_S = 0.05
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, _context: Context) -> None:
+    """Take one accepted run after the other, until Flower stops this process."""
+    fast_grid()
+    settings = load_coordinator_settings(Path(os.environ[ENVIRONMENT]))
+    exchange = GridExchange(grid)
+    dispatcher = open_dispatcher(settings, exchange)
+    exchange.expect(dispatcher)
+    while True:
+        if not dispatcher.carry_out_next():
+            time.sleep(IDLE_S)
+
+
+def node_key(openssh: str) -> bytes:
+    """Turn a roster's OpenSSH key into the bytes by which Flower knows the node."""
+    key = load_ssh_public_key(openssh.encode())
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+class GridExchange:
+    """Send asks to the departments' nodes over Flower's Grid; a node is found by its pinned key."""
+
+    def __init__(self, grid: Grid) -> None:
+        """Speak over this grid."""
+        self._grid = grid
+        self._keys: dict[str, bytes] = {}
+
+    def expect(self, dispatcher: Dispatcher) -> None:
+        """Pin each department to the node key that the signed roster names."""
+        self._keys = {
+            keys.department: node_key(keys.flower) for keys in dispatcher.roster.departments
+        }
+
+    def __call__(self, asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
+        """Push one Message to each department and pull until all have answered.
+
+        Raises:
+            DepartmentMissing: who did not answer in time, or whose node is not connected.
+            ProtocolError: a reply that is no answer; no text of the reply is repeated.
+        """
+        ends = time.monotonic() + deadline_s
+        nodes = self._connected(asks, ends, deadline_s)
+        messages = [
+            Message(to_record(ask), dst_node_id=nodes[d], message_type="query", ttl=deadline_s)
+            for d, ask in asks.items()
+        ]
+        asked = dict(zip(self._grid.push_messages(messages), asks, strict=True))
+        answers: dict[str, Answer] = {}
+        while asked and time.monotonic() < ends:
+            for reply in self._grid.pull_messages(list(asked)):
+                department = asked.pop(reply.metadata.reply_to_message_id)
+                if reply.has_error():
+                    raise ProtocolError(f"the worker of {department} did not run the leg")
+                answers[department] = read_answer(reply.content)
+            if asked:
+                time.sleep(POLL_S)
+        if asked:
+            raise DepartmentMissing(tuple(sorted(asked.values())), deadline_s)
+        return answers
+
+    def _connected(
+        self, departments: Iterable[str], ends: float, deadline_s: float
+    ) -> dict[str, int]:
+        wanted = {self._keys[d]: d for d in departments}
+        while True:
+            online = {
+                wanted[node.public_key]: node.node_id
+                for node in self._grid.get_nodes()
+                if node.public_key in wanted
+            }
+            if len(online) == len(wanted):
+                return online
+            if time.monotonic() > ends:
+                missing = sorted(set(wanted.values()) - set(online))
+                raise DepartmentMissing(tuple(missing), deadline_s)
+            time.sleep(POLL_S)

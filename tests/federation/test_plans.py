@@ -1,0 +1,117 @@
+"""Plans: equal plans have one name, and every contradiction is refused with its place."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from federation.errors import PlanInvalid
+from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
+
+QUESTION = {
+    "kind": "question",
+    "catalogue": "ab" * 32,
+    "purpose": "preference_insight",
+    "cohort": ["advisory", "research", "risk"],
+    "rho": 0.01,
+    "reason": "a look at the age bands",
+    "statistics": [{"kind": "count"}, {"kind": "mean", "field": "credit_limit"}],
+    "by": ["age"],
+}
+TRAINING = {
+    "kind": "training",
+    "catalogue": "ab" * 32,
+    "purpose": "preference_model",
+    "cohort": ["advisory", "risk"],
+    "rho": 0.08,
+    "reason": "who prefers paying in full",
+    "target": "prefers",
+    "features": ["age", "sex"],
+    "rounds": 4,
+    "local_steps": 10,
+}
+
+
+def test_a_plan_survives_its_own_bytes_and_keeps_its_name() -> None:
+    for body in (QUESTION, TRAINING):
+        plan = read_plan(body)
+        assert read_plan(canonical(plan)) == plan
+        assert digest(read_plan(canonical(plan))) == digest(plan)
+
+
+def test_the_order_of_keys_does_not_change_the_name() -> None:
+    turned = json.dumps(dict(reversed(QUESTION.items()))).encode()
+    assert digest(read_plan(turned)) == digest(read_plan(QUESTION))
+
+
+@given(st.sampled_from(["rho", "purpose", "catalogue", "reason"]), st.floats(0.001, 1))
+def test_any_changed_fact_changes_the_name(key: str, rho: float) -> None:
+    other = {"rho": rho, "purpose": "other", "catalogue": "cd" * 32, "reason": "another"}
+    changed = read_plan(QUESTION | {key: other[key]})
+    same = key == "rho" and rho == QUESTION["rho"]
+    assert same or digest(changed) != digest(read_plan(QUESTION))
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"rho": 0}, "rho"),
+        ({"rho": -1.0}, "rho"),
+        ({"rho": float("nan")}, "rho"),
+        ({"rho": float("inf")}, "rho"),
+        ({"cohort": ["risk"]}, "cohort"),
+        ({"cohort": ["risk", "advisory"]}, "alphabetical"),
+        ({"cohort": ["risk", "risk"]}, "alphabetical"),
+        ({"tolerance": 3}, "tolerance"),
+        ({"statistics": []}, "statistics"),
+        ({"statistics": [{"kind": "max"}]}, "statistics"),
+        ({"purpose": "Bobby'; DROP TABLE"}, "purpose"),
+        ({"code": "import os"}, "code"),
+        ({"kind": "code"}, "question"),
+    ],
+)
+def test_a_bad_question_is_refused_with_its_place(change: dict[str, object], place: str) -> None:
+    with pytest.raises(PlanInvalid, match=place):
+        read_plan(QUESTION | change)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"features": ["prefers"]}, "target"),
+        ({"features": ["sex", "age"]}, "alphabetical"),
+        ({"hidden": [64, 32, 16]}, "hidden"),
+        ({"hidden": [5000]}, "hidden"),
+        ({"rounds": 0}, "rounds"),
+        ({"clip_norm": 0}, "clip_norm"),
+        ({"momentum": 1.0}, "momentum"),
+    ],
+)
+def test_a_bad_training_is_refused_with_its_place(change: dict[str, object], place: str) -> None:
+    with pytest.raises(PlanInvalid, match=place):
+        read_plan(TRAINING | change)
+
+
+def test_the_parts_of_a_question_cost_what_the_plan_says() -> None:
+    plan = read_plan(QUESTION)
+    assert isinstance(plan, QuestionPlan)
+    assert plan.rho_per_statistic.value * plan.released_sums == pytest.approx(plan.rho)
+
+
+@given(st.integers(1, 100), st.integers(1, 1000), st.integers(2, 16))
+def test_the_parts_of_a_training_cost_no_more_than_the_plan_says(
+    rounds: int, steps: int, departments: int
+) -> None:
+    cohort = [f"d{number:02d}" for number in range(departments)]
+    plan = read_plan(TRAINING | {"rounds": rounds, "local_steps": steps, "cohort": cohort})
+    assert isinstance(plan, TrainingPlan)
+    one = plan.rho_of_count.value + rounds * steps * plan.rho_of_step.value
+    assert departments * one <= plan.rho * (1 + 1e-12)
+    assert departments * one == pytest.approx(plan.rho)
+
+
+def test_only_an_owned_question_moves_one_department() -> None:
+    owned, counted = read_plan(QUESTION), read_plan(QUESTION | {"owned": False})
+    assert owned.bound.departments == 1
+    assert counted.bound.departments == 3
