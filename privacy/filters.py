@@ -16,8 +16,8 @@ def admit(spent: Rho, reserved: Rho, budget: Rho, requested: Rho, pool: str) -> 
     """Let a request pass, or refuse it.
 
     Guarantee: returns only if spent + reserved + requested <= budget, compared without rounding.
-    Mechanisms and losses may be chosen adaptively: while the sum of rho_i stays within a fixed rho on
-    every path, the whole is rho-zCDP (Feldman and Zrnic 2021, Theorem 3.1, at every order alpha).
+    Mechanisms and losses may be chosen adaptively: while the sum of rho_i stays within a fixed rho
+    on every path, the whole is rho-zCDP (Feldman and Zrnic 2021, Theorem 3.1, at every order).
 
     Args:
         spent: loss of what was released.

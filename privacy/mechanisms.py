@@ -1,7 +1,7 @@
 """Noise. The only importer of opendp, and the only mint of NoisedShare and Release.
 
-Every sample is OpenDP's discrete Gaussian over int64 (Canonne, Kamath and Steinke 2020, exact
-rational arithmetic). How wide a share is, and why, is in `noise_shares`.
+Every sample is OpenDP's discrete Gaussian over int64, exact in rational arithmetic (Canonne, Kamath
+and Steinke 2020). How wide a share is, and why, is in `noise_shares`.
 """
 
 import math
@@ -28,6 +28,8 @@ from privacy.noise_shares import MINIMUM_SHARE_SIGMA, count_scale, least_sigma, 
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 __all__ = [
+    "LIBRARY",
+    "MECHANISM",
     "MINIMUM_SHARE_SIGMA",
     "NoisedShare",
     "Release",
@@ -43,9 +45,12 @@ __all__ = [
 
 dp.enable_features("contrib")
 
+MECHANISM = "discrete Gaussian"
+LIBRARY = f"opendp {version('opendp')}"
+
 _SPACE = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
 _TAIL = 12
-"""A discrete Gaussian passes 12 sigma with probability below 4e-33 (its tail is subgaussian)."""
+"""A discrete Gaussian is subgaussian: it passes 12 sigma with probability below 1e-31."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -53,8 +58,7 @@ class NoisedShare:
     """One node's integers with noise in them, ready to be masked. Minted in this module only.
 
     Attributes:
-        values: int64[d] in lattice points; hidden from repr, since alone it carries only a share of
-            the noise.
+        values: int64[d] in lattice points; hidden from repr: alone it has only a share of noise.
     """
 
     values: IntVector = field(repr=False)
@@ -67,10 +71,9 @@ class Release:
     Attributes:
         name: what was released.
         values: float64[d], public.
-        standard_error: standard deviation of the noise in each coordinate, in the values' unit of
-            measure, with the shares of the whole cohort in it.
+        standard_error: of the whole cohort's noise in each coordinate, in the values' unit.
         rho: the zCDP loss for the worst coalition of `tolerance` departments.
-        sensitivity: L2, over all departments, in the values' unit of measure.
+        sensitivity: L2, over all departments, in the values' unit.
         unit: whose presence is protected.
         relation: how neighbors differ.
         bound: in how many departments a unit counted.
@@ -90,8 +93,8 @@ class Release:
     bound: ContributionBound
     cohort: int
     tolerance: int
-    mechanism: str = "discrete Gaussian"
-    library: str = f"opendp {version('opendp')}"
+    mechanism: str = MECHANISM
+    library: str = LIBRARY
 
     def interval(self, level: float = 0.95) -> float:
         """Return the half width of an interval that covers one coordinate's noise.
@@ -128,9 +131,7 @@ def epsilon_of(rho: Rho, delta: Delta) -> Epsilon:
 
 
 def rho_for(epsilon: Epsilon, delta: Delta) -> Rho:
-    """Return the largest rho, to one part in 10^12, with epsilon_of(rho, delta) <= epsilon.
-
-    The result is rounded down: epsilon_of(result, delta) never exceeds epsilon.
+    """Return the largest rho, to one part in 10^12 below, with epsilon_of(rho, delta) <= epsilon.
 
     Raises:
         InvalidLoss: epsilon is 0, or so small or large that no float64 rho fits it.
@@ -185,8 +186,7 @@ def add_noise_share(bounded: BoundedSum, *, rho: Rho, cohort: int, tolerance: in
 
     Raises:
         NoiseTooSmall: the share would be narrower than 8 lattice points.
-        InvalidBound: n or t out of range, or the noised sum of a cohort of n full nodes could pass
-            2^62: n (2^21 reach + 12 sigma) > 2^62.
+        InvalidBound: n or t out of range, or n (2^21 reach + 12 sigma) > 2^62: the sum could wrap.
         InvalidLoss: rho is 0.
     """
     sigma = share_sigma(
@@ -246,8 +246,8 @@ def release(
 def release_locally(bounded: BoundedSum, *, rho: Rho) -> Release:
     """Release one department's sum with the whole noise added by its own node.
 
-    Guarantee: OpenDP's own map of the sensitivity is at most rho. Nothing depends on other shares,
-    so a single discrete Gaussian may be narrower than 8 points.
+    Guarantee: OpenDP's own map of the sensitivity is at most rho. There is no sum of shares, so the
+    noise may be narrower than 8 points.
 
     Args:
         bounded: this node's sum. Sensitive values, public sensitivity.

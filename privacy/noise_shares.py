@@ -1,10 +1,12 @@
 """How wide one node's share of the noise is. Pure arithmetic on public numbers.
 
 The target is a discrete Gaussian of variance sigma^2 = D^2 / (2 rho), where D is the L2
-sensitivity; then the release is rho-zCDP (Canonne, Kamath and Steinke 2020, Theorem 4). In a cohort of n, each node adds an independent discrete Gaussian of variance
-sigma^2 / (n - t): any n - t shares carry the whole sigma^2, so t of them may be known or missing.
-From a share of 8 on, a sum of discrete Gaussians is a discrete Gaussian up to a term below 1e-270
-(Kairouz, Liu and Steinke 2021, Theorem 1), which vanishes in float64.
+sensitivity; then the release is rho-zCDP (Canonne, Kamath and Steinke 2020, Theorem 4).
+
+In a cohort of n, each node adds an independent discrete Gaussian of variance sigma^2 / (n - t): any
+n - t shares carry the whole sigma^2, so t of them may be known or missing. From a share of 8 on, a
+sum of discrete Gaussians is a discrete Gaussian up to a term below 1e-270 (Kairouz, Liu and Steinke
+2021, Theorem 1), which vanishes in float64.
 """
 
 import math
