@@ -1,0 +1,1 @@
+"""Keys, processes and the two files that touch Flower's internals."""

@@ -1,0 +1,275 @@
+"""Flower at the coordinator: the guarded SuperLink, the control client, the bundle, the Grid.
+
+One of the two files that use flwr's internals (1.41.0); `tests/protocol/test_flower_contract.py`
+holds every one of them to what is relied on here. ``python -m`` with this module and ``superlink``
+or ``superexec`` takes the arguments of ``flower-superlink`` or ``flower-superexec``.
+"""
+
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Self, TypeVar
+
+import httpx
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_ssh_public_key,
+)
+from flwr.proto import control_pb2, fab_pb2
+from flwr.supercore.control import ControlHttpClient
+from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
+from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
+
+from federation.deployment.doorbell import Doorbell
+from federation.deployment.errors import ControlRefused
+from federation.deployment.guard import Application, Guard
+
+TOKEN_FILE = "INFOSANDBOX_CONTROL_TOKEN_FILE"  # noqa: S105 - the name of a variable
+"""Environment variable that names the file with the SuperLink's control token."""
+
+BUNDLE = Path(__file__).parents[1] / "fab" / "pyproject.toml"
+"""The product's bundle: names of installed apps, no code."""
+
+PULL_BACKOFF_S, PULL_BACKOFF_CAP_S = 0.02, 0.2
+"""Flower waits 1 s, doubling to 10 s, when a message came before its parts."""
+
+_FEDERATION = "@none/default"
+
+
+def _paths(api: str, *names: str) -> frozenset[str]:
+    return frozenset(f"/v1/{api}/{name}" for name in names)
+
+
+_MESSAGES = (
+    "pull-messages",
+    "push-messages",
+    "pull-object",
+    "push-object",
+    "confirm-message-received",
+)
+CONTROL_PATHS = _paths(
+    "control", "start-run", "stop-run", "list-runs", "register-node", "list-nodes"
+)
+FLEET_PATHS = _paths(
+    "fleet",
+    *_MESSAGES,
+    "activate-node",
+    "deactivate-node",
+    "send-node-heartbeat",
+    "get-run",
+    "get-fab",
+)
+TASK_PATHS = _paths(
+    "runtime",
+    *_MESSAGES,
+    "acquire-task",
+    "pull-task-input",
+    "push-task-output",
+    "send-task-heartbeat",
+)
+SERVER_APP_PATHS = _paths("runtime", "get-nodes", "push-logs")
+
+
+def guarded_superlink(flower: Application, token: bytes) -> Guard:
+    """Put Flower's SuperLink behind the guard and the doorbell.
+
+    Fleet paths ask for a registered node's signature, task paths for a task token or the SuperExec
+    secret (Flower checks those); control paths ask for ``token`` (secret, checked by the guard).
+    """
+    doorbell = Doorbell(
+        application=flower,
+        holds={
+            "/v1/fleet/pull-messages": "asked",
+            "/v1/runtime/pull-messages": "answered",
+            "/v1/runtime/acquire-task": "started",
+        },
+        rings={
+            "/v1/runtime/push-object": "asked",
+            "/v1/fleet/push-object": "answered",
+            "/v1/control/start-run": "started",
+        },
+    )
+    return Guard(
+        application=doorbell,
+        open_paths=FLEET_PATHS | TASK_PATHS | SERVER_APP_PATHS,
+        token_paths=CONTROL_PATHS,
+        token=token,
+    )
+
+
+def superlink() -> None:
+    """Run a guarded SuperLink until it is told to stop; reads flower-superlink's arguments."""
+    uvicorn = importlib.import_module("uvicorn")
+    cli = importlib.import_module("flwr.superlink.cli.flower_superlink")
+    main = importlib.import_module("flwr.superlink.main")
+    token = Path(os.environ[TOKEN_FILE]).read_bytes().strip()
+    config = cli._parse_superlink_lifespan_config()  # noqa: SLF001 - see the contract test
+    uvicorn.run(
+        guarded_superlink(main.create_app(config, cli.SuperLinkLifespan), token),
+        host=config.host,
+        port=config.port,
+        ssl_keyfile=config.ssl_keyfile,
+        ssl_certfile=config.ssl_certfile,
+        access_log=False,
+        log_level="warning",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+
+
+def superexec() -> None:
+    """Run a SuperExec, which starts the ServerApp's process, and keep that process's output."""
+    plugin = importlib.import_module("flwr.supercore.superexec.plugin").AutoExecPlugin
+    plugin.suppress_output = False
+    importlib.import_module("flwr.supercore.cli.flower_superexec").flower_superexec()
+
+
+def fast_grid() -> None:
+    """Shorten the waits of this process's ServerApp between a reply and the reply's parts."""
+    grid = importlib.import_module("flwr.superlink.grid.http_grid")
+    inflatable = importlib.import_module("flwr.supercore.inflatable.inflatable_utils")
+    grid.pull_objects = functools.partial(  # type: ignore[attr-defined]
+        inflatable.pull_objects, initial_backoff=PULL_BACKOFF_S, backoff_cap=PULL_BACKOFF_CAP_S
+    )
+
+
+def build_bundle(pyproject: Path = BUNDLE) -> bytes:
+    """Zip a bundle that is one ``pyproject.toml``; the same file gives the same bytes."""
+    build = importlib.import_module("flwr.cli.build")
+    bundle: bytes = build.build_fab_from_files({"pyproject.toml": pyproject.read_bytes()})[0]
+    return bundle
+
+
+def bundle_digest(bundle: bytes) -> str:
+    """SHA-256 of a bundle in hex: what a department's allow-list names."""
+    return sha256(bundle).hexdigest()
+
+
+def node_key_pem(openssh: str) -> bytes:
+    """Turn a roster's SuperNode key into the bytes that Flower shows as ``NodeInfo.public_key``."""
+    key = load_ssh_public_key(openssh.encode())
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """Where a run stands: pending, starting, running, or finished with a sub-status.
+
+    details: the ServerApp's exception text if it failed; it knows no client, but plans.
+    """
+
+    status: str
+    sub_status: str
+    details: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeStatus:
+    """A registered SuperNode; ``public_key`` is PEM, ``name`` is only a label."""
+
+    node_id: int
+    name: str
+    public_key: bytes
+    online: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Bearer:
+    """Adds the control token to every request of one client."""
+
+    token: str = field(repr=False)
+
+    def intercept(self, context: ProtobufRequestContext, call_next: ProtobufCall) -> httpx.Response:
+        context.request.headers["authorization"] = f"Bearer {self.token}"
+        return call_next(context)
+
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass(frozen=True, slots=True)
+class ControlClient:
+    """The coordinator's hand on its SuperLink. Every method may raise ControlRefused."""
+
+    _http: ControlHttpClient = field(repr=False)
+
+    @classmethod
+    def connect(cls, address: str, *, ca: Path, token_file: Path) -> Self:
+        """Prepare a client; nothing is sent yet.
+
+        Args:
+            address: host:port of the SuperLink; the host must stand in its certificate.
+            ca: certificate of the federation's authority.
+            token_file: holds the control token.
+        """
+        identity = RuntimeVersionHttpInterceptor(component_name="flwr CLI")
+        bearer = _Bearer(token_file.read_text().strip())
+        return cls(
+            ControlHttpClient.from_server_address(
+                address, insecure=False, root_certificates=str(ca), interceptors=[identity, bearer]
+            )
+        )
+
+    def start_run(self, bundle: bytes) -> int:
+        """Start a run of the bundle's ServerApp; return its run id."""
+        fab = fab_pb2.Fab(hash_str=bundle_digest(bundle), content=bundle)
+        request = control_pb2.StartRunRequest(fab=fab, federation=_FEDERATION)
+        answer = _ask("start-run", lambda: self._http.StartRun(request))
+        if not answer.HasField("run_id"):
+            raise ControlRefused("start-run", "it answered without a run id")
+        return answer.run_id
+
+    def run_status(self, run_id: int) -> RunStatus:
+        """Say where a run stands."""
+        request = control_pb2.ListRunsRequest(run_id=run_id)
+        answer = _ask("list-runs", lambda: self._http.ListRuns(request))
+        status = answer.run_dict[run_id].status
+        return RunStatus(status=status.status, sub_status=status.sub_status, details=status.details)
+
+    def stop_run(self, run_id: int) -> None:
+        """Stop a run; its ServerApp ends within 30 s."""
+        request = control_pb2.StopRunRequest(run_id=run_id)
+        _ask("stop-run", lambda: self._http.StopRun(request))
+
+    def register_node(self, openssh: str, name: str) -> int:
+        """Admit a SuperNode by its public key (OpenSSH text); return its node id."""
+        request = control_pb2.RegisterNodeRequest(public_key=node_key_pem(openssh), name=name)
+        return _ask("register-node", lambda: self._http.RegisterNode(request)).node_id
+
+    def nodes(self) -> list[NodeStatus]:
+        """List the registered SuperNodes."""
+        request = control_pb2.ListNodesRequest()
+        answer = _ask("list-nodes", lambda: self._http.ListNodes(request))
+        return [
+            NodeStatus(
+                node_id=node.node_id,
+                name=node.name,
+                public_key=node.public_key,
+                online=node.status == "online",
+            )
+            for node in answer.nodes_info
+        ]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+
+def _ask(request: str, call: Callable[[], _Answer]) -> _Answer:
+    try:
+        return call()
+    except httpx.HTTPStatusError as error:
+        raise ControlRefused(request, f"HTTP status {error.response.status_code}") from None
+    except httpx.HTTPError as error:
+        raise ControlRefused(request, type(error).__name__) from None
+
+
+if __name__ == "__main__":
+    {"superlink": superlink, "superexec": superexec}[sys.argv.pop(1)]()
