@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.derivation import derived_key, framed
@@ -34,6 +34,7 @@ def test_hkdf_gives_the_published_keys() -> None:
         assert library.derive(ikm).hex() == case["okm"]
 
 
+@settings(deadline=None)
 @given(secret=st.binary(min_size=16, max_size=64), label=st.binary(max_size=9), context=parts)
 def test_a_derived_key_is_hkdf_over_label_and_context(
     secret: bytes, label: bytes, context: list[bytes]
@@ -52,6 +53,7 @@ def unframed(framed_bytes: bytes) -> list[bytes]:
     return found
 
 
+@settings(deadline=None)
 @given(first=parts)
 def test_framed_parts_can_be_read_back_in_one_way_only(first: list[bytes]) -> None:
     assert unframed(framed(*first)) == first

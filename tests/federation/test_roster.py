@@ -6,7 +6,7 @@ import pytest
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -71,6 +71,7 @@ def test_a_signed_roster_is_canonical_json_that_an_auditor_can_read() -> None:
     assert rfc8785.dumps(document) == SIGNED
 
 
+@settings(deadline=None)
 @given(position=st.integers(0, 8 * len(SIGNED) - 1))
 def test_any_flipped_bit_is_refused(position: int) -> None:
     data = bytearray(SIGNED)
@@ -79,12 +80,14 @@ def test_any_flipped_bit_is_refused(position: int) -> None:
         open_roster(bytes(data), ROOT.public_key())
 
 
+@settings(deadline=None)
 @given(position=st.integers(0, len(SIGNED)), inserted=st.binary(min_size=1, max_size=3))
 def test_any_inserted_byte_is_refused(position: int, inserted: bytes) -> None:
     with pytest.raises(WrongSignature):
         open_roster(SIGNED[:position] + inserted + SIGNED[position:], ROOT.public_key())
 
 
+@settings(deadline=None)
 @given(kept=st.integers(0, len(SIGNED) - 1))
 def test_any_truncation_is_refused(kept: int) -> None:
     with pytest.raises(WrongSignature):

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from federation.derivation import derived_key
@@ -33,6 +33,7 @@ def test_the_cipher_gives_the_published_ciphertext() -> None:
     assert sealed.hex() == case["ciphertext"] + case["tag"]
 
 
+@settings(deadline=None)
 @given(plaintext=st.binary(max_size=300), label=st.binary(max_size=40))
 def test_the_recipient_reads_what_was_sealed(plaintext: bytes, label: bytes) -> None:
     envelope = seal(KEY.public_key(), plaintext, label=label)
@@ -40,6 +41,7 @@ def test_the_recipient_reads_what_was_sealed(plaintext: bytes, label: bytes) -> 
     assert open_sealed(KEY, envelope, label=label) == plaintext
 
 
+@settings(deadline=None)
 @given(plaintext=st.binary(max_size=60), label=st.binary(max_size=40))
 def test_the_layout_can_be_opened_by_its_description(plaintext: bytes, label: bytes) -> None:
     envelope = seal(KEY.public_key(), plaintext, label=label)
@@ -50,6 +52,7 @@ def test_the_layout_can_be_opened_by_its_description(plaintext: bytes, label: by
     assert ChaCha20Poly1305(key).decrypt(bytes(12), ciphertext, label) == plaintext
 
 
+@settings(deadline=None)
 @given(data=st.data(), plaintext=st.binary(max_size=40))
 def test_any_flipped_bit_is_refused(data: st.DataObject, plaintext: bytes) -> None:
     envelope = bytearray(seal(KEY.public_key(), plaintext, label=b"leg"))
