@@ -1,0 +1,128 @@
+"""Admission: every check a leg must pass before a row is touched, in one order, failing closed.
+
+Nothing is written before all checks that only look have passed; then the journal takes the permit,
+then the department's own ledger reserves. Whoever fails early has spent nothing.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from consent.decisions import Permit, check_fields, decide
+from consent.epochs import apply, open_delta
+from federation import layout
+from federation.errors import PermitInvalid, PlanInvalid, ProtocolError, SessionUnknown
+from federation.messages import Ask
+from federation.node import policy
+from federation.node.announcements import read_announcements
+from federation.node.node import Attempt, Node
+from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
+from federation.run_permit import RunPermit, verify_permit
+from federation.sealing import open_sealed
+from federation.secure_aggregation.keys import Announcement, verified_publics
+from privacy.loss import Rho
+
+CONSENT_LABEL = b"consent-epoch"
+"""What the consent service seals a department's epoch delta under."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """A leg that passed every check: what may be computed, for whom, on which reservation."""
+
+    plan: QuestionPlan | TrainingPlan
+    run: RunPermit
+    announcements: tuple[Announcement, ...]
+    permit: Permit = field(repr=False)
+
+    @property
+    def attempt(self) -> Attempt:
+        """Names the attempt in the worker's memory."""
+        return self.run.plan, self.run.attempt
+
+    @property
+    def request(self) -> str:
+        """The reservation in the department's own ledger: one for all legs of an attempt."""
+        return f"{self.run.plan}#{self.run.attempt}"
+
+
+def admit(node: Node, ask: Ask, now: int) -> Admitted:
+    """Check one leg and reserve its plan's whole ρ in the department's own ledger.
+
+    Args:
+        node: the department's; its consent snapshot moves forward with the ask's delta.
+        ask: as it arrived; not trusted.
+        now: seconds since the Unix epoch.
+
+    Raises:
+        PermitInvalid, PermitExpired: by the permit to run.
+        PlanInvalid: by the plan or the catalogue.
+        NotInRoster, WrongSignature, SessionUnknown, ProtocolError: by the cohort's announcements.
+        PolicyRefusal: by the department's own policy.
+        UnknownField, UnknownPurpose, PurposeNotOpen, EpochInvalid, EpochStale: by consent.
+        PermitReplayed, AlreadyAnswered: by the journal.
+        BudgetExceeded: by the department's own ledger.
+    """
+    run, plan = _signed_plan(node, ask, now)
+    announcements = _cohort(node, ask, run, plan)
+    policy.check(plan, node.policy, department=node.department)
+    fields = check_fields(node.catalogue, plan.fields, plan.purpose)
+    layout.check(plan, node.catalogue)
+    _take_epoch(node, ask)
+    permit = decide(node.memory.snapshot, fields, plan.purpose, now=now, at_least=run.epoch)
+    admitted = Admitted(plan=plan, run=run, announcements=announcements, permit=permit)
+    node.journal.admit(run)
+    at = datetime.fromtimestamp(now, UTC)
+    pool = policy.pool_of(plan.purpose)
+    node.ledger.reserve(pool, Rho(value=plan.rho), admitted.request, at)
+    return admitted
+
+
+def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, QuestionPlan | TrainingPlan]:
+    """Return the permit and the very plan it names, if this leg belongs to that plan."""
+    coordinator = Ed25519PublicKey.from_public_bytes(node.roster.coordinator)
+    run = verify_permit(ask.permit, coordinator, now=now)
+    if run.leg != ask.leg:
+        raise PermitInvalid("it is for another leg")
+    plan = read_plan(ask.plan)
+    if canonical(plan) != ask.plan or digest(plan).hex() != run.plan:
+        raise PermitInvalid("it is for another plan than the one that came with it")
+    if plan.catalogue != node.catalogue.digest():
+        raise PlanInvalid("catalogue: this department has another one; compare the two files")
+    if isinstance(plan, TrainingPlan):
+        fits = run.leg == "round" and run.round < plan.rounds
+    else:
+        fits = run.round == 0 and (run.leg == "sum" or (run.leg == "tokens" and plan.owned))
+    if not fits:
+        raise PermitInvalid("its leg or round is not one of the plan's")
+    return run, plan
+
+
+def _cohort(
+    node: Node, ask: Ask, run: RunPermit, plan: QuestionPlan | TrainingPlan
+) -> tuple[Announcement, ...]:
+    """Return the cohort's announcements, each signed by its department, this session among them."""
+    if tuple(run.cohort) != plan.cohort:
+        raise PermitInvalid("its cohort is not the plan's")
+    if node.department not in plan.cohort:
+        raise PermitInvalid("this department is not in its cohort")
+    for department in plan.cohort:
+        node.roster.keys_of(department)
+    announcements = read_announcements(ask.announcements)
+    publics = verified_publics(announcements, node.roster)
+    if tuple(publics) != plan.cohort:
+        raise ProtocolError("There is not one announcement for each department of the cohort.")
+    if publics[node.department] != node.session.public:
+        raise SessionUnknown(node.department)
+    return announcements
+
+
+def _take_epoch(node: Node, ask: Ask) -> None:
+    """Move the consent snapshot forward by the delta that came with the ask, if one came."""
+    if not ask.consent:
+        return
+    data = open_sealed(node.sealing, ask.consent, label=CONSENT_LABEL)
+    service = Ed25519PublicKey.from_public_bytes(node.roster.consent)
+    delta = open_delta(data, service, department=node.department)
+    node.memory.snapshot = apply(node.memory.snapshot, delta)

@@ -1,0 +1,134 @@
+"""One leg at a department, from the Ask to the Answer: the only door of a node.
+
+hello: the session's announcement and the consent epoch. Every other leg: admit → open and sum →
+noise → mask → write down what leaves → commit the department's own ledger → Answer. A refusal
+before noise is drawn gives the reservation back; after that it stays spent.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from consent.errors import ConsentError
+from federation.errors import FederationError, ProtocolError
+from federation.messages import Answer, Ask
+from federation.node.admission import Admitted, admit
+from federation.node.log import places
+from federation.node.node import Node
+from federation.node.tasks import (
+    noised_sums,
+    question_sums,
+    sent_tokens,
+    training_rows,
+    training_update,
+)
+from federation.plans import QuestionPlan
+from federation.secure_aggregation.protocol import masked_share
+from models.errors import ModelError
+from privacy.errors import PrivacyError
+from privacy.mechanisms import NoisedShare
+
+_REFUSALS = (FederationError, ConsentError, PrivacyError, ModelError)
+INTERNAL_ERROR = "internal_error"
+
+
+def answer(node: Node, ask: Ask, now: int) -> Answer:
+    """Answer one leg; never raises, and never lets the text of an unexpected error out.
+
+    Args:
+        node: the department's.
+        ask: as it arrived; not trusted.
+        now: seconds since the Unix epoch.
+
+    Returns:
+        code "ok"; or a typed refusal's name in snake_case with what to do; or "internal_error".
+    """
+    try:
+        done = _greeting(node) if ask.leg == "hello" else _carried_out(node, ask, now)
+    except _REFUSALS as refusal:
+        code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(refusal).__name__).lower()
+        node.log.info("refused", leg=ask.leg, code=code)
+        return _refused(node, ask, code, str(refusal))
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may quote a row
+        kind, where = type(error).__name__, places(error.__traceback__)
+        node.log.error("failed", leg=ask.leg, kind=kind, where=where)  # noqa: TRY400 - no text
+        return _refused(node, ask, INTERNAL_ERROR, "the node's own log has the details")
+    node.log.info("answered", leg=ask.leg, epoch=done.epoch)
+    return done
+
+
+def _greeting(node: Node) -> Answer:
+    return Answer(
+        leg="hello",
+        department=node.department,
+        epoch=node.memory.snapshot.epoch,
+        announcement=node.announcement,
+    )
+
+
+def _refused(node: Node, ask: Ask, code: str, text: str) -> Answer:
+    epoch = node.memory.snapshot.epoch
+    return Answer(leg=ask.leg, department=node.department, code=code, text=text, epoch=epoch)
+
+
+def _carried_out(node: Node, ask: Ask, now: int) -> Answer:
+    admitted = admit(node, ask, now)
+    if ask.leg == "tokens":
+        return _tokens(node, admitted, now)
+    with _given_back_if_refused(node, admitted, now):
+        draw = _prepared(node, admitted, ask.payload)
+    masked = masked_share(
+        draw(),
+        session=node.session,
+        announcements=admitted.announcements,
+        roster=node.roster,
+        plan=bytes.fromhex(admitted.run.plan),
+        attempt=admitted.run.attempt,
+        round=admitted.run.round,
+        cohort=admitted.plan.cohort,
+    )
+    payload = masked.values.astype("<u8").tobytes()
+    node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
+    node.ledger.commit(admitted.request, datetime.fromtimestamp(now, UTC))
+    return _answer(node, admitted, payload, agreement=masked.agreement)
+
+
+def _tokens(node: Node, admitted: Admitted, now: int) -> Answer:
+    with _given_back_if_refused(node, admitted, now):
+        if not isinstance(admitted.plan, QuestionPlan):
+            raise ProtocolError("Only a question has tokens.")
+        payload = sent_tokens(node, admitted, admitted.plan)
+    node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
+    return _answer(node, admitted, payload)
+
+
+def _prepared(node: Node, admitted: Admitted, payload: bytes) -> Callable[[], NoisedShare]:
+    """Open the rows and bound the sums; what is returned draws the noise."""
+    plan = admitted.plan
+    if isinstance(plan, QuestionPlan):
+        sums = question_sums(node, admitted, plan, payload)
+        return lambda: noised_sums(plan, sums)
+    rows = training_rows(node, admitted, plan, payload)
+    return lambda: training_update(node, admitted, plan, rows)
+
+
+@contextmanager
+def _given_back_if_refused(node: Node, admitted: Admitted, now: int) -> Iterator[None]:
+    """Free the reservation if this block refuses, unless an earlier round has spent it."""
+    try:
+        yield
+    except _REFUSALS:
+        if admitted.run.round == 0:
+            node.ledger.abandon(admitted.request, datetime.fromtimestamp(now, UTC))
+        raise
+
+
+def _answer(node: Node, admitted: Admitted, payload: bytes, *, agreement: bytes = b"") -> Answer:
+    return Answer(
+        leg=admitted.run.leg,
+        department=node.department,
+        epoch=admitted.permit.epoch,
+        payload=payload,
+        agreement=agreement,
+    )

@@ -1,0 +1,132 @@
+"""A department's node, opened: its settings, keys, stores, and what its worker remembers."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from secrets import token_bytes
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from structlog.typing import FilteringBoundLogger
+
+from consent.catalogue import Catalogue, load_catalogue
+from consent.epochs import Snapshot
+from consent.errors import UnknownDepartment
+from federation.alignment import TokenList
+from federation.database import open_database
+from federation.deployment.enrolment import ALIGNMENT_KEY_LABEL
+from federation.node.announcements import announcement_json
+from federation.node.journal import Journal
+from federation.node.keys import load_keys
+from federation.node.log import open_log
+from federation.node.policy import Policy, load_policy
+from federation.node.records import Source
+from federation.node.settings import NodeSettings
+from federation.roster import Roster, open_roster
+from federation.sealing import open_sealed
+from federation.secure_aggregation.keys import SESSION_BYTES, SessionKey, announce
+from privacy.loss import Delta
+from privacy.store import Ledger
+
+REMEMBERED = 16
+"""Unfinished attempts a worker keeps in memory; older ones are forgotten and must start again."""
+
+Attempt = tuple[str, int]
+"""Plan digest in hex, and attempt."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentTokens:
+    """The clients whose tokens were sent for one attempt, and the order they were sent in."""
+
+    client_ids: tuple[str, ...] = field(repr=False)
+    tokens: TokenList = field(repr=False)
+
+
+@dataclass(slots=True, kw_only=True)
+class Memory:
+    """What a worker remembers between legs and loses with its process. Sensitive, hidden.
+
+    snapshot: consent as of the last epoch. tokens: until the sum leg. noisy_counts: of a training,
+    drawn in its first round and already paid for; never drawn twice.
+    """
+
+    snapshot: Snapshot = field(repr=False)
+    tokens: dict[Attempt, SentTokens] = field(default_factory=dict, repr=False)
+    noisy_counts: dict[Attempt, float] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One department's opened node. Keys, stores and memory are hidden from its repr."""
+
+    department: str
+    catalogue: Catalogue = field(repr=False)
+    policy: Policy = field(repr=False)
+    roster: Roster = field(repr=False)
+    source: Source = field(repr=False)
+    sealing: X25519PrivateKey = field(repr=False)
+    pseudonym_key: bytes = field(repr=False)
+    alignment_key: bytes = field(repr=False)
+    session: SessionKey = field(repr=False)
+    announcement: bytes = field(repr=False)
+    ledger: Ledger = field(repr=False)
+    journal: Journal = field(repr=False)
+    log: FilteringBoundLogger = field(repr=False)
+    memory: Memory = field(repr=False)
+
+
+def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
+    """Open a department's node with a new session key.
+
+    Raises:
+        SettingsInvalid, CatalogueError, UnknownDepartment: a file is missing or wrong.
+        WrongSignature, NotInRoster, ProtocolError: keys and roster do not belong together.
+        LedgerBroken: the ledger was altered; nothing is answered until it is restored.
+    """
+    department = settings.department
+    catalogue = load_catalogue(settings.catalogue)
+    if department not in catalogue.departments:
+        raise UnknownDepartment(department, catalogue.departments)
+    policy = load_policy(settings.policy)
+    keys = load_keys(settings.keys)
+    roster = open_roster(keys.roster, keys.root)
+    sealed = roster.keys_of(department).alignment_key_sealed
+    session = SessionKey(
+        department=department,
+        session=token_bytes(SESSION_BYTES),
+        private=X25519PrivateKey.generate(),
+    )
+    announcement = announce(session, identity=keys.identity, roster=roster)
+    engine = open_database(settings.database)
+    ledger = Ledger(engine)
+    ledger.verify()
+    for pool, budget in policy.budgets().items():
+        ledger.open_pool(pool, budget, Delta(value=policy.delta), now or datetime.now(UTC))
+    return Node(
+        department=department,
+        catalogue=catalogue,
+        policy=policy,
+        roster=roster,
+        source=Source(
+            department=department, data=settings.data, view=settings.view, catalogue=catalogue
+        ),
+        sealing=keys.sealing,
+        pseudonym_key=keys.pseudonym,
+        alignment_key=open_sealed(keys.sealing, sealed, label=ALIGNMENT_KEY_LABEL),
+        session=session,
+        announcement=announcement_json(announcement),
+        ledger=ledger,
+        journal=Journal(engine),
+        log=open_log(settings.log),
+        memory=Memory(snapshot=Snapshot.empty(department)),
+    )
+
+
+def remember(memory: dict[Key, Value], key: Key, value: Value) -> None:
+    """Keep a value, forgetting the oldest beyond REMEMBERED."""
+    memory[key] = value
+    for oldest in list(memory)[:-REMEMBERED]:
+        del memory[oldest]
