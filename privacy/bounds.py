@@ -17,7 +17,6 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
 from privacy.errors import InvalidBound
 from privacy.lattice import (
@@ -263,14 +262,14 @@ def _inside(cells: IntVector, n_cells: int) -> IntVector:
     """Return the cells if each is -1 or a valid index; no value of them enters a message."""
     if n_cells < 1:
         raise InvalidBound("n_cells", n_cells)
-    inside: npt.NDArray[np.int64] = np.asarray(cells)
+    inside = np.asarray(cells)
     if inside.ndim != 1 or not np.issubdtype(inside.dtype, np.integer):
         raise InvalidBound("cells", "not a vector of integers")
     if inside.size > MOST_UNITS:
         raise InvalidBound("cells", f"more than {MOST_UNITS} units at one node")
     if inside.size and (inside.min() < -1 or inside.max() >= n_cells):
         raise InvalidBound("cells", "an index is outside -1 to n_cells - 1")
-    return inside
+    return inside.astype(np.int64, copy=False)
 
 
 def _mint(

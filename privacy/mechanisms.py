@@ -49,6 +49,7 @@ MECHANISM = "discrete Gaussian"
 LIBRARY = f"opendp {version('opendp')}"
 
 _SPACE = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
+_WIDEST = 2**53  # sigma reaches OpenDP as a float64
 _TAIL = 12
 """A discrete Gaussian is subgaussian: it passes 12 sigma with probability below 1e-31."""
 
@@ -168,7 +169,7 @@ def _refuse_wrap_around(bounded: BoundedSum, sigma: int, cohort: int) -> None:
         raise InvalidBound("bounded", "no coordinates")
     reach = math.ceil(bounded.sensitivity / bounded.bound.departments)
     most = cohort * (MOST_UNITS * reach + _TAIL * sigma)
-    if most > MAGNITUDE_LIMIT:
+    if most > MAGNITUDE_LIMIT or sigma > _WIDEST:
         raise InvalidBound("bounded", "the noised sum of a full cohort could pass 2^62")
 
 
@@ -214,7 +215,7 @@ def release(
     Args:
         name: what was summed.
         noised_sum: int64[d], the sum of all n shares in lattice points.
-        sensitivity: L2 over all departments, in lattice points, as the nodes declared it.
+        sensitivity: L2 over all departments, in lattice points.
         scale: lattice points per unit of measure.
         rho: loss that the ledger reserved for this release.
         unit: whose presence is protected.
@@ -224,9 +225,7 @@ def release(
         tolerance: t, how many shares may be known or missing.
 
     Raises:
-        NoiseTooSmall: no node may have added so little noise.
-        InvalidBound: sensitivity, scale, cohort or tolerance out of range.
-        InvalidLoss: rho is 0.
+        NoiseTooSmall, InvalidBound, InvalidLoss: what no node may have noised; see share_sigma.
     """
     sigma = share_sigma(sensitivity=sensitivity, rho=rho, cohort=cohort, tolerance=tolerance)
     return Release(
@@ -258,9 +257,9 @@ def release_locally(bounded: BoundedSum, *, rho: Rho) -> Release:
         InvalidLoss: rho is 0.
     """
     sigma = least_sigma(sensitivity=bounded.sensitivity, rho=rho, honest=1)
+    _refuse_wrap_around(bounded, sigma, 1)
     if (_SPACE >> dp.m.then_gaussian(scale=float(sigma))).map(bounded.sensitivity) > rho.value:
         sigma += 1
-    _refuse_wrap_around(bounded, sigma, 1)
     return Release(
         name=bounded.name,
         values=from_lattice(_gaussian(bounded.values, sigma), bounded.scale),
@@ -278,8 +277,8 @@ def release_locally(bounded: BoundedSum, *, rho: Rho) -> Release:
 def noised_update(update: RealVector, *, bound: float) -> NoisedShare:
     """Put a weight update on the lattice for masked averaging; no further noise is added.
 
-    The update must be a function of Releases and public numbers only (for training: of locally
-    released gradients), so sending it is post-processing and costs nothing.
+    The update must be a function of Releases and public numbers only, so that sending it is
+    post-processing and costs nothing.
 
     Args:
         update: float64[d], d at least 1; coordinates beyond the bound are clipped to it.

@@ -1,0 +1,16 @@
+import pytest
+
+from privacy.errors import InvalidBound
+from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
+
+
+@pytest.mark.parametrize("departments", [0, -1, True, 1.0, None])
+def test_a_unit_counts_in_at_least_one_whole_department(departments: object) -> None:
+    with pytest.raises(InvalidBound) as caught:
+        ContributionBound(departments)
+    assert caught.value.what == "departments"
+
+
+def test_units_and_relations_are_written_as_their_words() -> None:
+    assert [str(unit) for unit in PrivacyUnit] == ["client", "household"]
+    assert [str(relation) for relation in NeighboringRelation] == ["add-or-remove"]
