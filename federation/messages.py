@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from federation.errors import ProtocolError
 
 VERSION: Literal[1] = 1
+CONSENT_LABEL = b"consent-epoch"
+"""What a department's epoch delta is sealed under, in ``Ask.consent``."""
 _RECORD = "leg"
 
 

@@ -83,8 +83,8 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
 def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
     """Turn a request into a plan over this firm's catalogue.
 
-    A request may leave the cohort out (then every department that holds all its fields, or a
-    training's target), give ``epsilon`` instead of ``rho``, and list names in any order. It never
+    A request may leave the cohort out (then every department, or every holder of a training's
+    target, takes part), give ``epsilon`` instead of ``rho``, and list names in any order. It never
     names the catalogue's digest itself.
 
     Raises:
@@ -102,9 +102,7 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
     if isinstance(cohort := values.get("cohort"), list | tuple):
         values["cohort"] = sorted({str(name) for name in cohort})
     elif cohort is None:
-        values["cohort"] = desk.catalogue.departments
-        draft = read_plan(values)
-        values["cohort"] = _holders(draft, desk.catalogue)
+        values["cohort"] = _holders(values.get("target"), desk.catalogue)
     return read_plan(values)
 
 
@@ -169,10 +167,7 @@ def submit(
 def check(plan: AnyPlan, desk: Desk) -> None:
     """Refuse a plan that the catalogue, the policy or the noise rules forbid. Spends nothing."""
     check_fields(desk.catalogue, plan.fields, plan.purpose)
-    if isinstance(plan, QuestionPlan):
-        layout.question_blocks(plan, desk.catalogue)
-    else:
-        layout.training_size(plan, desk.catalogue)
+    layout.check(plan, desk.catalogue)
     if len(plan.cohort) < desk.policy.minimum_cohort:
         raise CohortTooSmall(len(plan.cohort), desk.policy.minimum_cohort)
     if unknown := set(plan.cohort) - set(desk.catalogue.departments):
@@ -211,7 +206,7 @@ def budgets(desk: Desk) -> list[PoolView]:
     return views
 
 
-def _holders(plan: AnyPlan, catalogue: Catalogue) -> list[str]:
-    needed = (plan.target,) if isinstance(plan, TrainingPlan) else plan.fields
-    fields = [catalogue.field(name) for name in needed]
-    return sorted(d for d in catalogue.departments if all(d in f.departments for f in fields))
+def _holders(target: object, catalogue: Catalogue) -> list[str]:
+    """A training needs departments that hold its target; a question's masks come from everyone."""
+    holders = catalogue.departments if target is None else catalogue.field(str(target)).departments
+    return sorted(holders)

@@ -110,7 +110,7 @@ def open_dispatcher(settings: CoordinatorSettings, exchange: Exchange) -> Dispat
 def load_roster(keys: Path) -> Roster:
     """Read the signed roster beside the pinned root key."""
     root: Any = load_pem_public_key((keys / "root.pub").read_bytes())
-    return open_roster((keys / "roster.json").read_bytes(), root)
+    return open_roster((keys / "roster.signed").read_bytes(), root)
 
 
 def carry_out(run: Run, dispatcher: Dispatcher) -> None:

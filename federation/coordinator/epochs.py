@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from consent.epochs import EpochDelta, pseudonyms, sign_delta
 from consent.store import Register
 from federation.errors import SettingsInvalid
+from federation.messages import CONSENT_LABEL
 from federation.roster import Roster
 from federation.sealing import seal
 
-CONSENT_LABEL = b"consent-epoch"
 LIFETIME_S = 600
 """A node that has heard of no epoch for this long refuses: it cannot know who withdrew."""
 
@@ -73,7 +73,7 @@ def sealed_delta(  # the head is read by the caller, once for all departments
     Returns:
         A signed delta inside an envelope that only the department's sealing key opens.
     """
-    changes = [change for change in register.changes(after) if change.seq <= head]
+    changes = register.changes(after)  # some may be newer than the head: they come again, later
     names = pseudonyms(keys.pseudonym[department], [change.client_id for change in changes])
     delta = EpochDelta(
         department=department,
