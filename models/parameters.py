@@ -97,7 +97,7 @@ def check_vector(vector: Vector, d: int) -> None:
 
 
 def save(path: Path, architecture: Architecture, vector: Vector) -> None:
-    """Write a model to a file, in one move: a crash leaves the old file or the new one.
+    """Write a model to a file, in one move: a process that dies leaves the old or the new one.
 
     Args:
         path: where to; an existing file is replaced.

@@ -180,6 +180,7 @@ def test_a_feature_that_is_not_finite_is_refused(bad: float) -> None:
     features[17, 3] = bad
     with pytest.raises(NotFinite) as refusal:
         clipped_gradient_sum(model, features, labels, 1.0)
+    assert refusal.value.what == "features"
     assert_says_nothing_about_rows(refusal.value, ["17", "30", "nan", "inf"])
 
 
