@@ -1,0 +1,52 @@
+"""The application: ``create_app(settings)`` wires the doors; its lifespan opens the stores."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from structlog.typing import FilteringBoundLogger
+
+from api import problems
+from api.auth import load_tokens
+from api.limits import BodyCap
+from api.logs import RequestLog, json_log
+from api.routes import budget, consent, health, plans
+from api.settings import Settings
+from federation.coordinator.desk import open_desk
+from federation.coordinator.settings import load_coordinator_settings
+
+DESCRIPTION = (
+    "Departments of one firm learn from each other's clients without showing them to each other. "
+    "Submit a question or a training, follow its run, read what it released and its label."
+)
+
+
+def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -> FastAPI:
+    """Make the application; nothing is opened before it starts.
+
+    When it starts it raises SettingsInvalid, CatalogueError, TokensInvalid or LedgerBroken if a
+    file it stands on cannot be used.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.tokens = load_tokens(settings.tokens)
+        app.state.desk = open_desk(load_coordinator_settings(settings.coordinator))
+        yield
+        app.state.desk.engine.dispose()
+
+    app = FastAPI(
+        title="infosandbox",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    problems.install(app)
+    app.add_middleware(BodyCap)
+    app.add_middleware(RequestLog, log=log or json_log())
+    for routes in (plans, budget, consent, health):
+        app.include_router(routes.router)
+    return app

@@ -1,0 +1,202 @@
+"""RFC 9457 problems: one table says which error becomes which status, type and title.
+
+The detail of a problem is the error's own message: the rooms below keep personal values out of
+theirs. What the caller sent is never repeated, neither in a problem nor in a log.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import consent.errors as consent
+import federation.deployment.errors as deployment
+import federation.errors as federation
+import models.errors as models
+import privacy.errors as privacy
+from api import errors as door
+
+MEDIA_TYPE = "application/problem+json"
+NAMESPACE = "urn:infosandbox:problem:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """What one class of errors looks like from outside. ``slug`` completes the type's URI."""
+
+    status: HTTPStatus
+    slug: str
+    title: str
+
+
+def _kind(status: HTTPStatus, slug: str, title: str) -> Kind:
+    return Kind(status=status, slug=slug, title=title)
+
+
+_BAD = HTTPStatus.UNPROCESSABLE_ENTITY
+_NO = HTTPStatus.FORBIDDEN
+_GONE = HTTPStatus.NOT_FOUND
+_CLASH = HTTPStatus.CONFLICT
+_DOWN = HTTPStatus.SERVICE_UNAVAILABLE
+_PEER = HTTPStatus.BAD_GATEWAY
+_OURS = HTTPStatus.INTERNAL_SERVER_ERROR
+
+TABLE: Final[dict[type[Exception], Kind]] = {
+    # the door
+    door.NotSignedIn: _kind(HTTPStatus.UNAUTHORIZED, "not-signed-in", "Not signed in"),
+    door.NotAllowed: _kind(_NO, "not-allowed", "Not allowed for this role"),
+    door.BodyTooLarge: _kind(
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "Request body too large"
+    ),
+    door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
+    # privacy
+    privacy.InvalidLoss: _kind(_BAD, "invalid-loss", "Not a privacy loss"),
+    privacy.InvalidBound: _kind(_BAD, "invalid-bound", "Not a usable bound"),
+    privacy.NoiseTooSmall: _kind(_BAD, "noise-too-small", "Too little noise"),
+    privacy.BudgetExceeded: _kind(_CLASH, "budget-exceeded", "Not enough privacy budget"),
+    privacy.UnknownPool: _kind(_CLASH, "no-budget", "The purpose has no privacy budget"),
+    privacy.UnknownReservation: _kind(_OURS, "unknown-reservation", "Nothing was reserved"),
+    privacy.LedgerConflict: _kind(_CLASH, "ledger-conflict", "The ledger says otherwise"),
+    privacy.LedgerBroken: _kind(_DOWN, "ledger-broken", "The ledger is damaged"),
+    # consent
+    consent.UnknownField: _kind(_BAD, "unknown-field", "No such field"),
+    consent.UnknownPurpose: _kind(_BAD, "unknown-purpose", "No such purpose"),
+    consent.UnknownDepartment: _kind(_BAD, "unknown-department", "No such department"),
+    consent.UnknownLevel: _kind(_BAD, "unknown-level", "No such authorization level"),
+    consent.UnknownClient: _kind(_GONE, "unknown-client", "No such client in the register"),
+    consent.InvalidClientId: _kind(_BAD, "invalid-client-id", "Not a normalized client id"),
+    consent.InvalidRow: _kind(_BAD, "invalid-row", "A row of the register is wrong"),
+    consent.CatalogueError: _kind(_DOWN, "catalogue-invalid", "The catalogue cannot be used"),
+    consent.PurposeNotOpen: _kind(_NO, "purpose-not-open", "Field not open to this purpose"),
+    consent.InvalidPseudonym: _kind(_OURS, "invalid-pseudonym", "Not a pseudonym"),
+    consent.KeyTooShort: _kind(_OURS, "key-too-short", "A key is too short"),
+    consent.EpochStale: _kind(_CLASH, "epoch-stale", "Consent snapshot too old"),
+    consent.EpochInvalid: _kind(_PEER, "epoch-invalid", "Consent snapshot refused"),
+    consent.PermitForged: _kind(_OURS, "permit-forged", "A consent permit was forged"),
+    # models
+    models.TooLarge: _kind(_BAD, "model-too-large", "The model is too large"),
+    models.InvalidSetting: _kind(_BAD, "invalid-setting", "A setting is out of range"),
+    models.WrongShape: _kind(_BAD, "wrong-shape", "An array has the wrong shape"),
+    models.NotFinite: _kind(_BAD, "not-finite", "A number is not finite"),
+    models.LabelNotBinary: _kind(_BAD, "label-not-binary", "A label is neither 0 nor 1"),
+    models.OneClass: _kind(_BAD, "one-class", "Only one class of labels"),
+    models.ModelFileInvalid: _kind(_DOWN, "model-file-invalid", "A model file is damaged"),
+    # federation
+    federation.ProtocolError: _kind(_PEER, "protocol-error", "The protocol was broken"),
+    federation.WrongSignature: _kind(_PEER, "wrong-signature", "A signature does not verify"),
+    federation.NotInRoster: _kind(_BAD, "not-in-roster", "Department not enrolled"),
+    federation.CohortTooSmall: _kind(_BAD, "cohort-too-small", "Too few departments"),
+    federation.DepartmentMissing: _kind(
+        HTTPStatus.GATEWAY_TIMEOUT, "department-missing", "A department did not answer"
+    ),
+    federation.DepartmentRefused: _kind(_NO, "department-refused", "A department refused"),
+    federation.AlreadyAnswered: _kind(_CLASH, "already-answered", "Answered before"),
+    federation.PermitInvalid: _kind(_NO, "permit-invalid", "Permit to run not valid"),
+    federation.PermitExpired: _kind(_NO, "permit-expired", "Permit to run expired"),
+    federation.PermitReplayed: _kind(_CLASH, "permit-replayed", "Permit to run used before"),
+    federation.PlanInvalid: _kind(_BAD, "plan-invalid", "The plan is not valid"),
+    federation.PolicyRefusal: _kind(_NO, "policy-refusal", "A department's policy forbids it"),
+    federation.RecordsUnavailable: _kind(_DOWN, "records-unavailable", "Records unavailable"),
+    federation.SessionUnknown: _kind(_CLASH, "session-unknown", "Session unknown"),
+    federation.SettingsInvalid: _kind(_DOWN, "settings-invalid", "A settings file is wrong"),
+    federation.RunUnknown: _kind(_GONE, "run-unknown", "No such run"),
+    federation.RequestMismatch: _kind(_CLASH, "request-mismatch", "Key used for another plan"),
+    federation.ApprovalNeeded: _kind(_NO, "approval-needed", "A second person must agree"),
+    federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
+    # its deployment
+    deployment.AlreadyEnrolled: _kind(_CLASH, "already-enrolled", "Already enrolled"),
+    deployment.NotEnrolled: _kind(_DOWN, "not-enrolled", "Nothing enrolled"),
+    deployment.InvalidName: _kind(_BAD, "invalid-name", "Not a usable name"),
+    deployment.PortInUse: _kind(_DOWN, "port-in-use", "A port is taken"),
+    deployment.AlreadyRunning: _kind(_CLASH, "already-running", "Already running"),
+    deployment.NotReady: _kind(_DOWN, "not-ready", "A process is not ready"),
+    deployment.ProcessEnded: _kind(_DOWN, "process-ended", "A process ended"),
+    deployment.RunEnded: _kind(_DOWN, "run-ended", "The coordinator's run has ended"),
+    deployment.ControlRefused: _kind(_DOWN, "control-refused", "The SuperLink refused"),
+}
+
+
+def kind_of(error: type[BaseException]) -> Kind | None:
+    """Return an error class's line in the table, or None for an error of another house."""
+    return next((TABLE[c] for c in error.__mro__ if c in TABLE), None)
+
+
+def problem(kind: Kind, detail: str, **members: Any) -> JSONResponse:  # noqa: ANN401 - extension members are any JSON
+    """Return a problem as a response."""
+    return _response(
+        {
+            "type": NAMESPACE + kind.slug,
+            "title": kind.title,
+            "status": kind.status.value,
+            "detail": detail,
+        }
+        | members,
+        {"WWW-Authenticate": "Bearer"} if kind.status is HTTPStatus.UNAUTHORIZED else {},
+    )
+
+
+def internal_problem() -> JSONResponse:
+    """Return the problem of an error nobody expected: it says nothing of what happened."""
+    kind = _kind(_OURS, "internal", "Unexpected error")
+    return problem(kind, "The API failed; its log names the place. Nothing was released.")
+
+
+def install(app: FastAPI) -> None:
+    """Answer every known error of ours, and the framework's own, with a problem."""
+    for error in TABLE:
+        app.add_exception_handler(error, _known)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+
+
+def _known(_request: Request, error: Exception) -> JSONResponse:
+    kind = kind_of(type(error))
+    return internal_problem() if kind is None else problem(kind, str(error))
+
+
+def _http(_request: Request, error: Exception) -> JSONResponse:
+    """Answer what the framework refuses by itself: no such path, no such method."""
+    status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else _OURS)
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    return _response(body, headers)
+
+
+def _malformed(_request: Request, error: Exception) -> JSONResponse:
+    kind = _kind(_BAD, "request-invalid", "The request is not valid")
+    mistakes = error.errors() if isinstance(error, RequestValidationError) else []
+    places = [{"pointer": _pointer(e), "detail": _what(e)} for e in mistakes]
+    detail = "; ".join(f"{p['pointer']}: {p['detail']}" for p in places)
+    return problem(kind, detail or "Correct the request and send it again.", errors=places)
+
+
+def _pointer(mistake: dict[str, Any]) -> str:
+    """Say where a mistake is, without the names of keys that the caller made up."""
+    place: Sequence[Any] = mistake["loc"]
+    if mistake["type"] == "extra_forbidden":
+        place = place[:-1]
+    return "/".join(str(part) for part in place)
+
+
+def _what(mistake: dict[str, Any]) -> str:
+    """Say what is wrong, without the value."""
+    match mistake["type"]:
+        case "extra_forbidden":
+            return "has a key that does not belong here; remove it or correct its spelling"
+        case "union_tag_invalid":
+            return f"kind must be one of {mistake['ctx']['expected_tags']}"
+        case "json_invalid":
+            return "is no JSON"
+        case _:
+            return str(mistake["msg"]).removeprefix("Value error, ")
+
+
+def _response(body: dict[str, Any], headers: dict[str, str]) -> JSONResponse:
+    return JSONResponse(
+        body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers or None
+    )

@@ -1,0 +1,99 @@
+"""Questions and trainings: ask what they cost, submit them, follow them, read what they released.
+
+Everything here is the coordinator's own database: no request waits for a department.
+"""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
+
+from api.auth import AnyCaller, Caller, Role, only
+from api.routes.desk import OpenDesk
+from api.schemas import (
+    PlanRequest,
+    Price,
+    QuestionRequest,
+    RunSummary,
+    RunView,
+    Submitted,
+    TrainingRequest,
+)
+from federation.coordinator.desk import Desk, plan_of, price, submit
+from federation.coordinator.runs import RunState
+
+router = APIRouter(tags=["plans"])
+
+Analyst = Annotated[Caller, Depends(only(Role.ANALYST))]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[\x21-\x7e]+$",
+        description="the same key with the same plan gives the same run, however often it is sent",
+    ),
+]
+
+RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="as Location gave it")]
+
+
+@router.post("/api/v1/questions", status_code=HTTPStatus.ACCEPTED)
+def ask(
+    body: QuestionRequest,
+    desk: OpenDesk,
+    caller: Analyst,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Submitted:
+    """Ask a question. 202 and a run to follow; 200 if it was answered before, which is free."""
+    return _submit(body, desk, caller, response, idempotency_key)
+
+
+@router.post("/api/v1/trainings", status_code=HTTPStatus.ACCEPTED)
+def train(
+    body: TrainingRequest,
+    desk: OpenDesk,
+    caller: Analyst,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
+) -> Submitted:
+    """Train a shared model. 202 and a run to follow; 200 if it was trained before."""
+    return _submit(body, desk, caller, response, idempotency_key)
+
+
+@router.post("/api/v1/price")
+def ask_price(body: PlanRequest, desk: OpenDesk, _caller: AnyCaller) -> Price:
+    """Say what a plan would cost. Touches no data and spends nothing."""
+    return Price.model_validate(price(plan_of(body.request(), desk), desk))
+
+
+@router.get("/api/v1/runs")
+def list_runs(
+    desk: OpenDesk, _caller: AnyCaller, limit: Annotated[int, Query(ge=1, le=200)] = 50
+) -> list[RunSummary]:
+    """Return the newest runs, newest first, without their results."""
+    return [RunSummary.of(run) for run in desk.runs.latest(limit=limit)]
+
+
+@router.get("/api/v1/runs/{run_id}")
+def read_run(run_id: RunId, desk: OpenDesk, _caller: AnyCaller) -> RunView:
+    """Return one run: state, progress and step; then its result and label, or its refusal."""
+    return RunView.of(desk.runs.get(run_id))
+
+
+def _submit(
+    body: QuestionRequest | TrainingRequest,
+    desk: Desk,
+    caller: Caller,
+    response: Response,
+    key: str | None,
+) -> Submitted:
+    plan = plan_of(body.request(), desk)
+    # One caller's keys never meet another's.
+    request = None if key is None else f"{caller.name}:{key}"
+    run = submit(plan, desk, asker=caller.name, request=request)
+    response.headers["Location"] = f"/api/v1/runs/{run.id}"
+    if run.state is RunState.RELEASED:
+        response.status_code = HTTPStatus.OK
+    return Submitted.of(run)

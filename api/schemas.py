@@ -1,0 +1,238 @@
+"""The wire: what the API takes and gives. Released numbers stand in ``result``, nowhere else."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
+
+from consent.catalogue import Catalogue
+from consent.levels import Level
+from federation.coordinator.desk import PoolView
+from federation.coordinator.runs import Run, RunState
+from federation.plans import Name, Statistic
+from privacy.units import PrivacyUnit
+
+Loss = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _PlanRequest(_Wire):
+    purpose: Name
+    reason: str = Field(min_length=3, max_length=500)
+    cohort: tuple[Name, ...] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=16,
+        description="departments; left out: every department that holds the fields",
+    )
+    unit: PrivacyUnit = PrivacyUnit.CLIENT
+    tolerance: int = Field(default=1, ge=0, le=15)
+    epsilon: Loss | None = Field(default=None, description="at the policy's δ; or give rho")
+    rho: Loss | None = None
+
+    def request(self) -> dict[str, object]:
+        """Return what the desk turns into a plan: what the caller has set, and the kind."""
+        values = self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        return values | {"kind": self.model_dump()["kind"]}
+
+
+class QuestionRequest(_PlanRequest):
+    """A question: counts and means of clients, in the cells that the ``by`` fields span."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "statistics": [{"kind": "count"}, {"kind": "mean", "field": "credit_limit_ntd"}],
+                "by": ["age"],
+                "epsilon": 0.5,
+                "reason": "how credit limits grow with age",
+            }
+        }
+    )
+
+    kind: Literal["question"] = "question"
+    statistics: tuple[Statistic, ...] = Field(min_length=1, max_length=8)
+    by: tuple[Name, ...] = Field(default=(), max_length=3)
+    owned: bool = Field(default=True, description="count each client at one department only")
+
+
+class TrainingRequest(_PlanRequest):
+    """A training: one shared model that predicts ``target`` from ``features``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "target": "prefers_paying_in_full",
+                "features": ["age", "credit_limit_ntd"],
+                "rounds": 4,
+                "local_steps": 30,
+                "epsilon": 2.0,
+                "reason": "the shared preference model",
+            }
+        }
+    )
+
+    kind: Literal["training"] = "training"
+    target: Name
+    features: tuple[Name, ...] = Field(min_length=1, max_length=200)
+    hidden: tuple[int, ...] = Field(default=(), max_length=2)
+    rounds: int = Field(ge=1, le=100)
+    local_steps: int = Field(ge=1, le=1000)
+    clip_norm: float = Field(default=1.0, gt=0, le=100)
+    learning_rate: float = Field(default=1.0, gt=0, le=100)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+
+
+PlanRequest = Annotated[QuestionRequest | TrainingRequest, Field(discriminator="kind")]
+
+
+class Price(_Wire):
+    """What a plan costs, before anything is spent. ε is at δ."""
+
+    rho: float
+    epsilon: float
+    delta: float
+    remaining_rho: float = Field(description="what the purpose's pool has left")
+
+
+class RunSummary(_Wire):
+    """One run in a list."""
+
+    id: str
+    kind: Literal["question", "training"]
+    purpose: str
+    state: RunState
+    asker: str
+    accepted_at: datetime
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Show a run without what it released."""
+        return cls.model_validate(_summary(run))
+
+
+class RunView(RunSummary):
+    """One run: how far it is, and what it released or why it released nothing."""
+
+    progress: float = Field(ge=0, le=1)
+    step: str
+    plan: dict[str, JsonValue]
+    result: dict[str, Any] | None
+    label: dict[str, Any] | None
+    refusal: dict[str, Any] | None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Show everything there is to a run."""
+        return cls.model_validate(_view(run))
+
+
+class Submitted(RunView):
+    """A run as the asker first sees it. ``free``: it had been answered, and nothing was spent."""
+
+    free: bool
+    first_answered_at: datetime | None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Show a run that was just submitted."""
+        free = run.state is RunState.RELEASED
+        answered = _time(run.ended_at) if free else None
+        return cls.model_validate(_view(run) | {"free": free, "first_answered_at": answered})
+
+
+class Budget(_Wire):
+    """One pool: ρ as the ledger holds it, and ε at δ. Reserved counts as spent."""
+
+    pool: str
+    budget_rho: float
+    spent_rho: float
+    reserved_rho: float
+    remaining_rho: float
+    budget_epsilon: float
+    spent_epsilon: float
+    delta: float
+
+    @classmethod
+    def of(cls, view: PoolView) -> Self:
+        """Show one pool of the desk."""
+        return cls(**{name: getattr(view, name) for name in cls.model_fields})
+
+
+class CatalogueView(_Wire):
+    """The catalogue as every department holds it, and its name."""
+
+    digest: str
+    catalogue: Catalogue
+
+
+class LevelRequest(_Wire):
+    """The level a client gives from now on."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"level": 2}})
+
+    level: StrictInt = Field(ge=0, le=4)
+
+
+class LevelView(_Wire):
+    """The level in force. ``title_zh`` is its Chinese name."""
+
+    level: int
+    title: str
+    title_zh: str
+
+    @classmethod
+    def of(cls, level: Level) -> Self:
+        """Show a level."""
+        return cls(level=int(level), title=level.title, title_zh=level.title_zh)
+
+
+class LevelChanged(_Wire):
+    """The acknowledgement of a change: every plan accepted from now on uses this epoch or later."""
+
+    level: LevelView
+    epoch: int
+    effective: Literal["next plan"] = "next plan"
+
+
+class Health(_Wire):
+    """What the API can reach."""
+
+    status: Literal["ok", "failing"]
+    database: Literal["ok", "failing"]
+    ledger: Literal["ok", "failing"]
+
+
+def _summary(run: Run) -> dict[str, Any]:
+    plan = json.loads(run.plan)
+    return {
+        "id": run.id,
+        "kind": plan["kind"],
+        "purpose": plan["purpose"],
+        "state": run.state,
+        "asker": run.asker,
+        "accepted_at": _time(run.accepted_at),
+        "ended_at": _time(run.ended_at),
+    }
+
+
+def _view(run: Run) -> dict[str, Any]:
+    return _summary(run) | {
+        "progress": run.progress,
+        "step": run.step,
+        "plan": json.loads(run.plan),
+        "result": run.result,
+        "label": run.label,
+        "refusal": run.refusal,
+    }
+
+
+def _time(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,28 @@
+from pathlib import Path
+
+from fastapi.testclient import TestClient
+from sqlalchemy import text
+
+from federation.coordinator.settings import CoordinatorSettings
+from federation.database import open_database
+
+
+def test_health_is_open_to_everybody(anyone: TestClient) -> None:
+    answer = anyone.get("/healthz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ok", "database": "ok", "ledger": "ok"}
+
+
+def test_health_fails_when_the_runs_cannot_be_read(
+    anyone: TestClient, coordinator: CoordinatorSettings
+) -> None:
+    with open_database(coordinator.database).begin() as database:
+        database.execute(text("DROP TABLE runs"))
+    answer = anyone.get("/healthz")
+    assert answer.status_code == 503
+    assert answer.json()["database"] == "failing"
+    assert answer.json()["ledger"] == "ok"
+
+
+def test_health_tells_no_path(anyone: TestClient, tmp_path: Path) -> None:
+    assert str(tmp_path) not in anyone.get("/healthz").text
