@@ -88,11 +88,9 @@ class Field(BaseModel):
     @model_validator(mode="after")
     def _kind_has_its_keys(self) -> Self:
         if self.kind != "number":
-            keys = {"lower", "upper", "edges", "transform", "unit"} & self.model_fields_set
-            if keys:
-                raise _mistake(
-                    f'"{min(keys)}" belongs to a number; this is a {self.kind}: remove it'
-                )
+            for key in ("lower", "upper", "edges", "transform", "unit"):
+                if getattr(self, key) != type(self).model_fields[key].default:
+                    raise _mistake(f'"{key}" belongs to a number; this is a {self.kind}: remove it')
         if self.kind != "category" and self.categories:
             raise _mistake(f"categories belong to a category; this is a {self.kind}: remove them")
         if self.kind == "category" and len(self.categories) < 2:  # noqa: PLR2004 - one is a constant
@@ -197,8 +195,7 @@ def load_catalogue(path: Path) -> Catalogue:
         # TOML's arrays are JSON's: strict validation of JSON takes them for tuples, of Python not.
         return Catalogue.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        mistakes = [_as_mistake(e, raw) for e in error.errors(include_url=False)]
-        raise CatalogueError(str(path), mistakes) from None
+        raise CatalogueError(str(path), _mistakes(error, raw)) from None
 
 
 def _mistake(problem: str) -> PydanticCustomError:
@@ -221,6 +218,13 @@ _WHAT_TO_DO = {
     "missing": "is missing; add it",
     "extra_forbidden": "is not a key of a catalogue; remove it or correct its spelling",
 }
+
+
+def _mistakes(error: ValidationError, raw: dict[str, object]) -> list[Mistake]:
+    """List what is wrong, each once: a list whose items are wrong is not also "too short"."""
+    errors = error.errors(include_url=False)
+    deeper = {e["loc"][:n] for e in errors for n in range(len(e["loc"]))}
+    return [_as_mistake(e, raw) for e in errors if e["loc"] not in deeper]
 
 
 def _as_mistake(error: ErrorDetails, raw: dict[str, object]) -> Mistake:

@@ -50,6 +50,7 @@ _APPEND_ONLY = (
     "CREATE TRIGGER IF NOT EXISTS consent_events_no_{verb} BEFORE {verb} ON consent_events "
     "BEGIN SELECT RAISE(ABORT, 'consent events are append-only'); END"
 )
+_WAIT_MS = 30_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,15 +66,18 @@ class Change:
 class Register:
     """The consent register in a database that several processes share (SQLite or PostgreSQL).
 
-    Errors and logs never hold a client's id; do not turn on SQLAlchemy's echo.
+    Errors and logs never hold a client's id: the engine is told to hide statements' parameters.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
         """Create what is missing in the database. Calling it again, anywhere, changes nothing."""
         self._engine = engine
+        engine.hide_parameters = True  # a statement's parameters are ids; keep them out of errors
         if engine.dialect.name == "sqlite":
-            _share_sqlite(engine)
+            _use_write_ahead_log(engine)
         with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                _wait_and_sync(connection)
             for table in _tables.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
             for index in _indexes:
@@ -118,8 +122,8 @@ class Register:
             ]
             if not new:
                 return seq
-            connection.execute(_EVENT, new)
-            connection.execute(_STANDING, new)
+            connection.execute(_events.insert(), new)
+            connection.execute(_standings.insert().values(changed_seq=sa.bindparam("seq")), new)
             return _advance_head(connection, seq + len(new))
 
     def set_level(self, client_id: str, level: int, at: datetime) -> int:
@@ -170,20 +174,6 @@ class Register:
             raise UnknownClient
         return Level(level)
 
-    def history(self, client_id: str) -> list[LevelSet]:
-        """Return every event of one client (sensitive), oldest first; empty if unknown."""
-        query = (
-            sa.select(_events)
-            .where(_events.c.client_id == checked_client_id(client_id))
-            .order_by(_events.c.seq)
-        )
-        with self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return [
-            LevelSet(client=row.client_id, level=Level(row.level), at=row.at, seq=row.seq)
-            for row in rows
-        ]
-
     def head(self) -> int:
         """Return the newest epoch: the sequence number of the last event, 0 before the first."""
         with self._engine.connect() as connection:
@@ -205,12 +195,14 @@ class Register:
         return [Change(client_id=c, level=Level(level), seq=seq) for c, level, seq in rows]
 
 
-_EVENT = _events.insert()
-_STANDING = _standings.insert().values(changed_seq=sa.bindparam("seq"))
-
-
 def _lock(connection: sa.Connection) -> int:
-    """Wait for the writers' lock, held until the transaction ends, and return the head."""
+    """Wait for the writers' lock, held until the transaction ends, and return the head.
+
+    It must be the transaction's first statement: SQLite takes the lock at the first write, and a
+    read before it might be old by then.
+    """
+    if connection.dialect.name == "sqlite":
+        _wait_and_sync(connection)
     statement = _head.update().values(seq=_head.c.seq).returning(_head.c.seq)
     return int(connection.execute(statement).scalar_one())
 
@@ -238,19 +230,18 @@ def _checked(rows: Iterable[tuple[str, str, int]]) -> dict[str, tuple[str, Level
 
 
 def _microseconds(at: datetime) -> int:
-    """Count from the Unix epoch; a naive ``at`` fails here, since its zone would be a guess."""
+    """Count from the Unix epoch. TypeError for a naive ``at``, whose zone would be a guess."""
     return (at - _EPOCH) // timedelta(microseconds=1)
 
 
-def _share_sqlite(engine: sa.Engine) -> None:
-    """Let readers in other processes read while one writes (WAL), and writers queue up."""
+def _use_write_ahead_log(engine: sa.Engine) -> None:
+    """Let other processes read while one writes; SQLite remembers it in the file."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        _wait_and_sync(connection)
+        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
 
-    @sa.event.listens_for(engine, "connect")
-    def _wait_for_other_writers(connection: object, _record: object) -> None:
-        connection.execute("PRAGMA busy_timeout = 30000")  # type: ignore[attr-defined]
 
-    connection = engine.raw_connection()
-    try:
-        connection.cursor().execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
+def _wait_and_sync(connection: sa.Connection) -> None:
+    """Make this SQLite connection queue behind other writers and sync every commit to disk."""
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
+    connection.exec_driver_sql("PRAGMA synchronous = FULL")
