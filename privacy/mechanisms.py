@@ -49,7 +49,6 @@ MECHANISM = "discrete Gaussian"
 LIBRARY = f"opendp {version('opendp')}"
 
 _SPACE = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
-_WIDEST = 2**53  # sigma reaches OpenDP as a float64
 _TAIL = 12
 """A discrete Gaussian is subgaussian: it passes 12 sigma with probability below 1e-31."""
 
@@ -169,7 +168,7 @@ def _refuse_wrap_around(bounded: BoundedSum, sigma: int, cohort: int) -> None:
         raise InvalidBound("bounded", "no coordinates")
     reach = math.ceil(bounded.sensitivity / bounded.bound.departments)
     most = cohort * (MOST_UNITS * reach + _TAIL * sigma)
-    if most > MAGNITUDE_LIMIT or sigma > _WIDEST:
+    if most > MAGNITUDE_LIMIT:
         raise InvalidBound("bounded", "the noised sum of a full cohort could pass 2^62")
 
 

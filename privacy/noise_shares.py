@@ -13,7 +13,7 @@ import math
 from fractions import Fraction
 
 from privacy.errors import InvalidBound, InvalidLoss, NoiseTooSmall
-from privacy.loss import Rho
+from privacy.loss import Rho, rounded_up
 from privacy.units import ContributionBound
 
 MINIMUM_SHARE_SIGMA = 8
@@ -25,6 +25,8 @@ _FINEST_COUNT = 2**38
 def least_sigma(*, sensitivity: float, rho: Rho, honest: int) -> int:
     """Return the least integer s of at least 1 with honest * s^2 >= D^2 / (2 rho), exactly.
 
+    OpenDP takes it as a float64: from 2^53 on it is the least such float64, still an integer.
+
     Args:
         sensitivity: D, L2, in lattice points, above 0. Public.
         rho: loss of the release, above 0. Public.
@@ -32,14 +34,18 @@ def least_sigma(*, sensitivity: float, rho: Rho, honest: int) -> int:
 
     Raises:
         InvalidBound: the sensitivity is not finite and above 0.
-        InvalidLoss: rho is 0.
+        InvalidLoss: rho is 0, or so small that no float64 is as wide as its noise.
     """
     if not (math.isfinite(sensitivity) and sensitivity > 0):
         raise InvalidBound("sensitivity", sensitivity)
     if rho.value == 0:
         raise InvalidLoss("rho", rho.value)
     variance = Fraction(sensitivity) ** 2 / (2 * Fraction(rho.value) * honest)
-    return math.isqrt(math.ceil(variance) - 1) + 1
+    sigma = math.isqrt(math.ceil(variance) - 1) + 1
+    try:
+        return int(rounded_up(Fraction(sigma)))
+    except OverflowError as error:
+        raise InvalidLoss("rho", rho.value) from error
 
 
 def honest_shares(*, cohort: int, tolerance: int) -> int:
