@@ -161,7 +161,7 @@ def verified_publics(announcements: Sequence[Announcement], roster: Roster) -> d
     for announcement in announcements:
         verify_announcement(announcement, roster)
     publics = {a.department: a.public for a in sorted(announcements, key=lambda a: a.department)}
-    if len(publics) != len(announcements) or len(set(publics.values())) != len(announcements):
+    if len(set(publics.values())) != len(announcements):
         raise ProtocolError(
             "The cohort's announcements repeat a department or a key. Collect fresh announcements."
         )

@@ -91,7 +91,7 @@ def test_flags_come_back_to_their_rows(ids: list[str], data: st.DataObject) -> N
 
 def test_flags_for_other_tokens_are_refused() -> None:
     listed = tokens(KEY, ["a", "b"])
-    for flags in (np.zeros(3, dtype=np.bool_), np.zeros((2, 1), dtype=np.bool_), np.zeros(2)):
+    for flags in (np.zeros(3, np.bool_), np.zeros((2, 1), np.bool_), np.zeros(2, np.uint8)):
         with pytest.raises(ProtocolError, match="one ownership flag"):
             listed.to_rows(flags)
 

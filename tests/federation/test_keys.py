@@ -70,10 +70,10 @@ def test_x25519_gives_the_published_secrets() -> None:
         peer = X25519PublicKey.from_public_bytes(bytes.fromhex(case["u"]))
         assert private.exchange(peer).hex() == case["out"]
     case = vectors["diffie_hellman"]
-    for me, peer in (("alice", "bob"), ("bob", "alice")):
-        private = X25519PrivateKey.from_private_bytes(bytes.fromhex(case[f"{me}_private"]))
-        public = X25519PublicKey.from_public_bytes(bytes.fromhex(case[f"{peer}_public"]))
-        assert private.public_key().public_bytes_raw().hex() == case[f"{me}_public"]
+    for mine, other in (("alice", "bob"), ("bob", "alice")):
+        private = X25519PrivateKey.from_private_bytes(bytes.fromhex(case[f"{mine}_private"]))
+        public = X25519PublicKey.from_public_bytes(bytes.fromhex(case[f"{other}_public"]))
+        assert private.public_key().public_bytes_raw().hex() == case[f"{mine}_public"]
         assert private.exchange(public).hex() == case["shared"]
 
 
@@ -91,6 +91,19 @@ def test_an_announcement_names_the_session_and_verifies() -> None:
     assert announcement.department == "risk"
     assert announcement.session == key.session
     assert announcement.public == key.public
+
+
+def test_an_announcement_signs_what_its_description_says() -> None:
+    announcement = announced()
+    parts = (
+        b"infosandbox/session-announcement/v1",
+        b"risk",
+        announcement.session,
+        announcement.public,
+        ROSTER.digest(),
+    )
+    signed = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    IDENTITIES["risk"].public_key().verify(announcement.signature, signed)
 
 
 def test_an_announcement_survives_json() -> None:
@@ -222,8 +235,10 @@ def test_one_forged_announcement_spoils_the_cohort() -> None:
 
 
 def test_a_cohort_repeats_neither_department_nor_key() -> None:
-    with pytest.raises(ProtocolError, match="repeat"):
-        verified_publics([announced(), announced()], ROSTER)
+    once = announced()
+    for twice in ([once, once], [once, announced()]):
+        with pytest.raises(ProtocolError, match="repeat"):
+            verified_publics(twice, ROSTER)
     mine = session()
     borrowed = SessionKey(department="research", session=bytes(16), private=mine.private)
     with pytest.raises(ProtocolError, match="repeat"):

@@ -59,9 +59,12 @@ SESSIONS = {name: new_session(name) for name in NAMES}
 
 
 def announcements(
-    cohort: Iterable[str] = THREE, sessions: dict[str, SessionKey] = SESSIONS
+    cohort: Iterable[str] = THREE,
+    *,
+    sessions: dict[str, SessionKey] = SESSIONS,
+    roster: Roster = ROSTER,
 ) -> list[Announcement]:
-    return [announce(sessions[n], identity=IDENTITIES[n], roster=ROSTER) for n in cohort]
+    return [announce(sessions[n], identity=IDENTITIES[n], roster=roster) for n in cohort]
 
 
 ANNOUNCED = announcements(NAMES)
@@ -184,6 +187,14 @@ def test_a_restarted_worker_is_noticed_before_garbage_is_released() -> None:
 def test_a_node_with_another_roster_refuses_the_cohort() -> None:
     with pytest.raises(WrongSignature):
         masked("risk", roster=new_roster())
+
+
+def test_vectors_under_two_rosters_do_not_add_up() -> None:
+    other = new_roster()
+    vectors = [masked(name) for name in THREE[:2]]
+    vectors.append(masked("risk", roster=other, announcements=announcements(roster=other)))
+    with pytest.raises(ProtocolError, match="belong together"):
+        combine(vectors, THREE)
 
 
 def test_a_node_refuses_a_man_in_the_middle() -> None:
