@@ -142,6 +142,9 @@ def owners(token_lists: Mapping[str, Tokens]) -> Mapping[str, Flags]:
     holders, hence its owner and its contribution. Client c contributed to one sum, at most C in
     norm, and now to none. So the total moves by at most C.
 
+    The nodes cannot check this: it rests on the coordinator following the rule, as the threat
+    model assumes. One that names several owners for a client brings the sensitivity back to k C.
+
     Args:
         token_lists: department -> shape [n, 16], uint8, in any order; only the coordinator sees
             all of them, and learns their lengths and overlaps.
