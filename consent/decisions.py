@@ -1,7 +1,7 @@
 """Decisions: which fields of which clients may be used for a purpose. The only mint of a Permit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,11 @@ class Permit:
     fields: tuple[str, ...]
     _needed: npt.NDArray[np.uint8] = field(repr=False)
     _snapshot: Snapshot = field(repr=False)
-    _seal: object = field(repr=False)
+    _seal: InitVar[object]
 
-    def __post_init__(self) -> None:
-        """Refuse a permit that ``decide`` did not make."""
-        if self._seal is not _SEAL:
+    def __post_init__(self, _seal: object) -> None:
+        """Refuse a permit that ``decide`` did not make; the seal is not kept, so none is copied."""
+        if _seal is not _SEAL:
             raise PermitForged
 
     def open_fields(self, pseudonyms: Sequence[bytes]) -> npt.NDArray[np.bool_]:

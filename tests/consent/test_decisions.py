@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,12 @@ def test_a_permit_cannot_be_built_elsewhere() -> None:
         )
 
 
+def test_a_permit_cannot_be_widened_by_a_copy() -> None:
+    permit = permit_for({}, "basic")
+    with pytest.raises(ValueError, match="_seal"):
+        replace(permit, _needed=np.zeros(1, dtype=np.uint8))
+
+
 def tells_null_ended_pseudonyms_apart(
     opened: Callable[[dict[bytes, int], list[bytes]], list[bool]],
 ) -> bool:
@@ -176,13 +183,16 @@ def test_the_same_client_may_be_asked_for_twice() -> None:
     st.lists(PSEUDONYMS, max_size=20),
     st.permutations(["basic", "taste", "family", "taxes"]),
     st.integers(0, 4),
-    st.randoms(),
+    st.data(),
 )
 def test_open_fields_is_the_naive_loop(
-    levels: dict[bytes, int], strangers: list[bytes], names: list[str], width: int, random: object
+    levels: dict[bytes, int],
+    strangers: list[bytes],
+    names: list[str],
+    width: int,
+    data: st.DataObject,
 ) -> None:
-    asked = [*levels, *strangers]
-    random.shuffle(asked)  # type: ignore[attr-defined] # hypothesis hands out a Random
+    asked = data.draw(st.permutations([*levels, *strangers]))
     permit = permit_for(levels, *names[:width])
     opened = permit.open_fields(asked)
     assert opened.shape == (len(asked), width)

@@ -241,7 +241,7 @@ def open_register(url: str) -> None:
 def test_two_processes_may_create_the_database_at_once(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'new.db'}"
     spawn = multiprocessing.get_context("spawn")
-    workers = [spawn.Process(target=open_register, args=(url,)) for _ in range(4)]
+    workers = [spawn.Process(target=open_register, args=(url,)) for _ in range(2)]
     for worker in workers:
         worker.start()
     for worker in workers:
