@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from federation.deployment.errors import InvalidName
+
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _AUTHORITY_DAYS = 3650
 _SERVER_DAYS = 825
@@ -56,6 +58,9 @@ def server_certificate(
 
     Returns:
         The certificate and its private key, both PEM; the key is secret.
+
+    Raises:
+        InvalidName: a host is empty or not ASCII.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
@@ -120,4 +125,6 @@ def _host(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(host))
     except ValueError:
+        if not host or not host.isascii():
+            raise InvalidName(host) from None
         return x509.DNSName(host)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from federation.coordinator.settings import ENVIRONMENT as COORDINATOR
 from federation.deployment.enrolment import Enrolment
-from federation.deployment.flower_coordinator import TOKEN_FILE
+from federation.deployment.flower_coordinator import AFTER, TOKEN_FILE
 from federation.deployment.processes import LOOPBACK
 from federation.node.settings import ENVIRONMENT as NODE
 
 _COORDINATOR_MODULE = "federation.deployment.flower_coordinator"
 _NODE_MODULE = "federation.deployment.flower_node"
+_SIGN = "open"
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
 _FLOWER = {
     "FLWR_TELEMETRY_ENABLED": "0",
@@ -29,6 +30,11 @@ class Command:
 
     line: Sequence[str]
     environment: Mapping[str, str]
+
+
+def open_sign(state: Path) -> Path:
+    """The file for which SuperExec and SuperNodes wait, once imported, before they connect."""
+    return state / _SIGN
 
 
 def superlink(enrolment: Enrolment, *, state: Path, port: int) -> Command:
@@ -64,11 +70,13 @@ def superexec(enrolment: Enrolment, *, state: Path, port: int, coordinator: Path
             "--superexec-auth-secret-file",
             str(keys / "superexec.secret"),
         ),
-        environment=_environment(state / "superexec", {COORDINATOR: str(coordinator)}),
+        environment=_environment(
+            state / "superexec", {COORDINATOR: str(coordinator), AFTER: str(open_sign(state))}
+        ),
     )
 
 
-def supernode(keys: Path, *, state: Path, port: int, runtime_port: int) -> Command:
+def supernode(keys: Path, *, home: Path, port: int, runtime_port: int, after: Path) -> Command:
     """A department's SuperNode; ``keys`` is the department's enrolment folder."""
     return Command(
         line=_python(
@@ -84,14 +92,14 @@ def supernode(keys: Path, *, state: Path, port: int, runtime_port: int) -> Comma
             *_certificate(keys, "runtime"),
             *_isolated(keys),
         ),
-        environment=_environment(state, {}),
+        environment=_environment(home, {AFTER: str(after)}),
     )
 
 
 def worker(
-    keys: Path, *, state: Path, runtime_port: int, node: Path, app: str, bundle: str
+    keys: Path, *, home: Path, runtime_port: int, node: Path, app: str, bundle: str
 ) -> Command:
-    """A department's worker; ``bundle`` is the SHA-256 it serves, ``state/ready`` its sign."""
+    """A department's worker; ``bundle`` is the SHA-256 it serves, ``home/ready`` its sign."""
     return Command(
         line=_python(
             _NODE_MODULE,
@@ -107,9 +115,9 @@ def worker(
             "--allow",
             bundle,
             "--ready",
-            str(state / "ready"),
+            str(home / "ready"),
         ),
-        environment=_environment(state, {NODE: str(node), "OMP_NUM_THREADS": "1"}),
+        environment=_environment(home, {NODE: str(node), "OMP_NUM_THREADS": "1"}),
     )
 
 

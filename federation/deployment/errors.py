@@ -27,13 +27,13 @@ class NotEnrolled(DeploymentError):
 
 
 class InvalidName(DeploymentError):
-    """A firm or department name that cannot stand in plans, certificates and paths."""
+    """A name of a firm, department or host that cannot stand in plans, certificates and paths."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f"{name!r} is no usable name: departments are distinct, two or more, and made of "
-            "a-z, 0-9 and _, starting with a letter; the firm's name has 1 to 64 characters"
+            f"{name!r} is no usable name: a firm's has 1 to 40 characters, a host's is ASCII; "
+            "departments are two or more, distinct, of a-z, 0-9 and _, starting with a letter"
         )
 
 

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from typing import Self, TypeVar
+from zipfile import ZipFile, ZipInfo
 
 import httpx
 from cryptography.hazmat.primitives.serialization import (
@@ -29,9 +31,13 @@ from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from federation.deployment.doorbell import Doorbell
 from federation.deployment.errors import ControlRefused
 from federation.deployment.guard import Application, Guard
+from federation.deployment.processes import wait_for
 
 TOKEN_FILE = "INFOSANDBOX_CONTROL_TOKEN_FILE"  # noqa: S105 - the name of a variable
 """Environment variable that names the file with the SuperLink's control token."""
+
+AFTER = "INFOSANDBOX_AFTER"
+"""Environment variable: a SuperExec or SuperNode connects once the file it names exists."""
 
 BUNDLE = Path(__file__).parents[1] / "fab" / "pyproject.toml"
 """The product's bundle: names of installed apps, no code."""
@@ -128,7 +134,9 @@ def superexec() -> None:
     """Run a SuperExec, which starts the ServerApp's process, and keep that process's output."""
     plugin = importlib.import_module("flwr.supercore.superexec.plugin").AutoExecPlugin
     plugin.suppress_output = False
-    importlib.import_module("flwr.supercore.cli.flower_superexec").flower_superexec()
+    cli = importlib.import_module("flwr.supercore.cli.flower_superexec")
+    wait_for(os.environ.get(AFTER))
+    cli.flower_superexec()
 
 
 def fast_grid() -> None:
@@ -141,10 +149,14 @@ def fast_grid() -> None:
 
 
 def build_bundle(pyproject: Path = BUNDLE) -> bytes:
-    """Zip a bundle that is one ``pyproject.toml``; the same file gives the same bytes."""
-    build = importlib.import_module("flwr.cli.build")
-    bundle: bytes = build.build_fab_from_files({"pyproject.toml": pyproject.read_bytes()})[0]
-    return bundle
+    """Zip a bundle that is one ``pyproject.toml``; the same file gives the same bytes anywhere."""
+    content = pyproject.read_bytes()
+    manifest = f"pyproject.toml,{sha256(content).hexdigest()},{8 * len(content)}"
+    buffer = BytesIO()
+    with ZipFile(buffer, "w") as bundle:  # stored, not compressed: compressors differ
+        for name, text in (("pyproject.toml", content), (".info/CONTENT", manifest.encode())):
+            bundle.writestr(ZipInfo(name), text)
+    return buffer.getvalue()
 
 
 def bundle_digest(bundle: bytes) -> str:

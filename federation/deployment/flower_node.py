@@ -13,6 +13,7 @@ import argparse
 import functools
 import importlib
 import logging
+import os
 import sys
 import time
 import traceback
@@ -36,11 +37,13 @@ from flwr.supercore.runtime import RuntimeHttpClient
 
 from federation.deployment.doorbell import Doorbell
 from federation.deployment.flower_coordinator import (
+    AFTER,
     PULL_BACKOFF_CAP_S,
     PULL_BACKOFF_S,
     TASK_PATHS,
 )
 from federation.deployment.guard import Guard
+from federation.deployment.processes import wait_for
 
 ACQUIRE = "/flwr.proto.Runtime/AcquireTask"
 STOCK_IDLE_S, STOCK_REPLY_S = 3, 0.5
@@ -49,8 +52,8 @@ STOCK_IDLE_S, STOCK_REPLY_S = 3, 0.5
 _POLL_S = 0.02
 _DISCONNECTED_S = 0.25
 _BEAT_S = 20.0
-_WRONG_APP = Error(ErrorCode.INVALID_FAB, "The bundle is not on this department's list.")
-_APP_FAILED = Error(
+WRONG_APP = Error(ErrorCode.INVALID_FAB, "The bundle is not on this department's list.")
+APP_FAILED = Error(
     ErrorCode.CLIENT_APP_RAISED_EXCEPTION, "The app failed; the department's log says where."
 )
 
@@ -86,6 +89,7 @@ def supernode() -> None:
     loop.pull_objects = functools.partial(  # type: ignore[attr-defined]
         loop.pull_objects, initial_backoff=PULL_BACKOFF_S, backoff_cap=PULL_BACKOFF_CAP_S
     )
+    wait_for(os.environ.get(AFTER))
     cli.flower_supernode()
 
 
@@ -159,14 +163,14 @@ def _serve(
         status = SubStatus.FAILED
         if sha256(bundle.content).hexdigest() not in allowed:
             log.warning("refused a bundle that is not on the list")
-            reply = Message(_WRONG_APP, reply_to=message)
+            reply = Message(WRONG_APP, reply_to=message)
         else:
             try:
                 reply = app(message=message, context=context)
                 status = SubStatus.COMPLETED
             except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold a row
                 log.error("the app failed: %s", _where(error))  # noqa: TRY400 - as above
-                reply = Message(_APP_FAILED, reply_to=message)
+                reply = Message(APP_FAILED, reply_to=message)
         task.push_message(client, reply, context)
         task.push_task_output(client, context, status, "")
 

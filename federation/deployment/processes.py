@@ -89,6 +89,12 @@ def wait_until(child: Child, ready: Callable[[], bool], *, seconds: float) -> No
         time.sleep(_LOOK_S)
 
 
+def wait_for(sign: str | None) -> None:
+    """Wait in a child until its parent has made the file; None does not wait."""
+    while sign is not None and not Path(sign).exists():
+        time.sleep(_LOOK_S)
+
+
 def stop(children: Iterable[Child], *, patience_s: float = 5.0) -> None:
     """Ask all of them to end, and kill what has not after ``patience_s`` seconds."""
     children = list(children)

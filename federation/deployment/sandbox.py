@@ -124,14 +124,18 @@ class Sandbox:
             self.enrolment, state=self.state, port=port, coordinator=coordinator.resolve()
         )
         for name, node in departments.items():
-            keys, state = self.enrolment.department(name), self.state / name
+            keys, home = self.enrolment.department(name), self.state / name
             runtime_port = processes.free_port()
             self._commands[f"{name}-node"] = commands.supernode(
-                keys, state=state, port=port, runtime_port=runtime_port
+                keys,
+                home=home,
+                port=port,
+                runtime_port=runtime_port,
+                after=commands.open_sign(self.state),
             )
             self._commands[f"{name}-worker"] = commands.worker(
                 keys,
-                state=state,
+                home=home,
                 runtime_port=runtime_port,
                 node=node.resolve(),
                 app=app,
@@ -142,20 +146,23 @@ class Sandbox:
         self, departments: Mapping[str, Path], roster: Roster, bundle: bytes, progress: Progress
     ) -> None:
         """Imports take most of the time, so whatever does not wait for another starts at once."""
-        progress("Starting the SuperLink and the departments' workers", 0.0)
+        progress("Starting the SuperLink and the departments' nodes", 0.0)
+        gate = commands.open_sign(self.state)
+        gate.unlink(missing_ok=True)
         self._start("superlink")
-        for name in departments:
-            (self.state / name / "ready").unlink(missing_ok=True)
-            self._start(f"{name}-worker")
-        self._await_superlink()
-        progress("Registering the departments' nodes", 0.4)
         self._start("superexec")
+        for name in departments:
+            self._start(f"{name}-node")
+        self._await_superlink()
+        progress("Registering the nodes and starting the run", 0.4)
         for keys in roster.departments:
             if keys.department in departments:
                 self.control.register_node(keys.flower, keys.department)
-                self._start(f"{keys.department}-node")
         self.run_id = self.control.start_run(bundle)
-        progress("Waiting for the nodes and the ServerApp", 0.6)
+        gate.touch()
+        for name in departments:
+            self._start_worker(name)
+        progress("Waiting for the nodes, their workers and the ServerApp", 0.5)
         self._await_everyone(departments)
         progress("Running", 1.0)
 
@@ -182,9 +189,8 @@ class Sandbox:
 
     def restart_node(self, department: str) -> None:
         """Start a killed department again; return when its worker has imported the app."""
-        (self.state / department / "ready").unlink(missing_ok=True)
         self._start(f"{department}-node")
-        self._start(f"{department}-worker")
+        self._start_worker(department)
         self._await_worker(department)
 
     def restart_superlink(self) -> None:
@@ -202,6 +208,10 @@ class Sandbox:
         self._children[name] = processes.start(
             name, command.line, environment=command.environment, logs=self.state / "logs"
         )
+
+    def _start_worker(self, department: str) -> None:
+        (self.state / department / "ready").unlink(missing_ok=True)
+        self._start(f"{department}-worker")
 
     def _stop_all(self) -> None:
         superlink = self._children.pop("superlink", None)

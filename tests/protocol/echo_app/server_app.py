@@ -1,4 +1,4 @@
-"""A ServerApp that carries files: every ``*.ask`` in its folder goes to all nodes, ``.answer`` back.
+"""A ServerApp that carries files: each ``*.ask`` in its folder goes to all nodes, then ``.answer``.
 
 An ask is JSON: payload (text), fail (bool), seconds (deadline). An answer is JSON: payloads, one
 per reply; errors, the reasons of the failed ones; seconds the leg took.
