@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from models.architectures import Architecture
+from models.averaging import Mask, average_by_holders
 from models.errors import InvalidSetting
 from models.gradients import Features, Labels
 from models.parameters import Vector, initial_vector
@@ -19,6 +20,7 @@ from models.train import local_steps
 def train_without_noise(
     parts: Sequence[tuple[Features, Labels]],
     *,
+    held: Sequence[Mask],
     architecture: Architecture,
     rounds: int,
     steps: int,
@@ -30,11 +32,13 @@ def train_without_noise(
     """Weights after ``rounds`` rounds of ``steps`` local steps, averaged by number of rows.
 
     OUTSIDE the sandbox only. The same recipe as federated training: every part starts a round
-    from the common weights, clips, steps with momentum from zero velocity, and the new common
-    weights are the average of the parts' weights, weighted by their exact number of rows.
+    from the common weights, clips, steps with momentum from zero velocity; the new common weights
+    are the average over the parts that hold the input, weighted by their exact number of rows; and
+    the last half of the rounds is averaged.
 
     Args:
         parts: for each department (features float32[n, inputs], labels float32[n]).
+        held: for each department bool[inputs], which inputs it can feed.
         architecture: the network's shape.
         rounds: averaging rounds, at least 1.
         steps: local steps in a round, at least 1.
@@ -58,7 +62,8 @@ def train_without_noise(
     if sum(sizes) == 0:
         raise InvalidSetting(name="parts", value=0, allowed="at least one part with rows")
     weights = initial_vector(architecture)
-    for _ in range(rounds):
+    kept = []
+    for number in range(rounds):
         updated = [
             local_steps(
                 weights,
@@ -75,5 +80,8 @@ def train_without_noise(
             )
             for features, labels in parts
         ]
-        weights = np.average(updated, axis=0, weights=sizes)
-    return weights
+        weights = average_by_holders(architecture, updated, sizes, held)
+        if number >= rounds // 2:
+            kept.append(weights)
+    last_half: Vector = np.mean(kept, axis=0)
+    return last_half
