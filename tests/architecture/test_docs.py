@@ -1,0 +1,262 @@
+"""The documentation is a program: examples run, names exist, and nothing there is goes unsaid."""
+
+import ast
+import re
+import runpy
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+import api.settings
+import federation.coordinator.policy
+import federation.coordinator.settings
+import federation.node.policy
+import federation.node.settings
+from api.app import create_app
+from api.demo.folder import DemoFolder, read_folder
+from api.demo.tables import department_rows, register_rows
+from api.problems import TABLE
+from consent.catalogue import Field
+from consent.decisions import check_fields
+from consent.errors import PurposeNotOpen
+from federation.coordinator.labels import label
+from federation.coordinator.runs import Run, RunState
+from federation.plans import Count, QuestionPlan, canonical, digest
+from privacy.loss import Delta
+
+ROOT = Path(__file__).parents[2]
+ROOMS = ("api", "consent", "federation", "models", "privacy")
+PAGES = sorted(
+    path
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "demo" / "README.md"]
+    if path.is_file()
+)
+FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCKS = [
+    (page, info.split(), body)
+    for page in PAGES
+    for info, body in FENCE.findall(page.read_text(encoding="utf-8"))
+]
+
+
+def page(name: str) -> str:
+    """Read one page."""
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def section(text: str, heading: str) -> str:
+    """Return what stands under a heading, up to the next of the same depth."""
+    _before, found, after = text.partition(f"\n## {heading}\n")
+    assert found, f"no section {heading}"
+    return after.partition("\n## ")[0]
+
+
+EXAMPLES = [(file, body) for file, info, body in BLOCKS if info == ["python"]]
+
+
+@pytest.mark.parametrize(
+    ("file", "example"), EXAMPLES, ids=[f"{f.name}-{i}" for i, (f, _) in enumerate(EXAMPLES)]
+)
+def test_an_example_runs(file: Path, example: str, tmp_path: Path) -> None:
+    script = tmp_path / f"{file.stem}.py"
+    script.write_text(example, encoding="utf-8")
+    runpy.run_path(str(script))
+
+
+def test_there_are_examples_to_run() -> None:
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_a_page_points_at_what_exists(file: Path) -> None:
+    assert not list(dead_ends(file, file.read_text(encoding="utf-8")))
+
+
+def test_a_dead_end_is_seen() -> None:
+    planted = "[gone](docs/gone.md) and [lost](docs/api.md#nowhere) and `federation/gone.py`"
+    assert len(list(dead_ends(ROOT / "README.md", planted))) == 3
+
+
+def dead_ends(file: Path, text: str) -> Iterator[str]:
+    """Say which links and which paths in back quotes lead nowhere."""
+    prose = FENCE.sub("", text)
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose):
+        place, _, anchor = target.partition("#")
+        linked = (file.parent / place) if place else file
+        if not target.startswith(("http:", "https:", "mailto:")) and (
+            not linked.exists() or (anchor and anchor not in anchors(linked))
+        ):
+            yield target
+    folders = "|".join((*ROOMS, "tests", "docs", "demo", "benchmarks", r"\.ci"))
+    for path in re.findall(rf"`((?:{folders})/[\w./-]*)`", prose):
+        if not (ROOT / path).exists():
+            yield path
+
+
+def anchors(file: Path) -> set[str]:
+    """Return the anchors that a page's headings make."""
+    headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+ROUTES = {
+    f"{method.upper()} {path}"
+    for path, methods in create_app(
+        api.settings.Settings(coordinator=Path("none"), tokens=Path("none"))
+    )
+    .openapi()["paths"]
+    .items()
+    for method in methods
+}
+
+
+def test_every_route_is_on_the_api_page_and_no_other() -> None:
+    named = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", page("docs/api.md")))
+    assert named - {"GET /api/v1/openapi.json"} == ROUTES
+
+
+def test_every_problem_is_on_the_api_page_under_its_status() -> None:
+    rows = dict(re.findall(r"^\| (\d{3}) \| (.*) \|$", page("docs/api.md"), re.MULTILINE))
+    told = {(int(status), slug) for status, line in rows.items() for slug in _quoted(line)}
+    kinds = {(kind.status.value, kind.slug) for kind in TABLE.values()}
+    assert told - {(422, "request-invalid"), (500, "internal")} == kinds
+
+
+def _quoted(line: str) -> set[str]:
+    return set(re.findall(r"`([^`]+)`", line))
+
+
+SETTINGS: dict[str, type[BaseModel]] = {
+    "A department: `node.toml`": federation.node.settings.NodeSettings,
+    "A department's own policy: `policy.toml`": federation.node.policy.Policy,
+    "The coordinator: `coordinator.toml`": federation.coordinator.settings.CoordinatorSettings,
+    "The coordinator's policy: `policy.toml`": federation.coordinator.policy.Policy,
+    "The API": api.settings.Settings,
+}
+
+
+@pytest.mark.parametrize("heading", SETTINGS)
+def test_every_setting_is_on_the_settings_page_and_no_other(heading: str) -> None:
+    rows = re.findall(r"^\| `(\w+)` \|", section(page("docs/settings.md"), heading), re.MULTILINE)
+    assert set(rows) == set(SETTINGS[heading].model_fields)
+
+
+def test_every_environment_variable_is_on_the_settings_page() -> None:
+    used = {
+        name
+        for room in ROOMS
+        for file in (ROOT / room).rglob("*.py")
+        for name in re.findall(r'"(INFOSANDBOX_\w+)"', file.read_text(encoding="utf-8"))
+    }
+    assert used == _quoted(section(page("docs/settings.md"), "Environment")) & used
+    assert used
+
+
+def test_every_key_of_a_field_is_explained() -> None:
+    catalogue = section(page("docs/write-your-own-demo.md"), "The catalogue")
+    explained = _quoted(FENCE.sub("", catalogue))
+    assert set(Field.model_fields) <= explained
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DemoFolder:
+    """Write the folder of docs/write-your-own-demo.md to disk and read it."""
+    for file, info, body in BLOCKS:
+        if file.name == "write-your-own-demo.md" and len(info) == 2:
+            place = tmp_path / info[1]
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(body, encoding="utf-8")
+    return read_folder(tmp_path)
+
+
+def test_the_folder_of_the_page_can_be_read(folder: DemoFolder) -> None:
+    for name, department in folder.departments.items():
+        department_rows(name, department, folder.catalogue)
+    assert len(register_rows(folder.register, folder.data)) == 4
+
+
+def test_the_folder_of_the_page_has_a_request_that_is_refused(folder: DemoFolder) -> None:
+    catalogue, question, refused = folder.catalogue, folder.question, folder.refused
+    check_fields(catalogue, [*question.by, "income"], question.purpose)
+    with pytest.raises(PurposeNotOpen):
+        check_fields(catalogue, ["debt"], refused.purpose)
+
+
+PLAN = QuestionPlan(
+    catalogue="0" * 64,
+    purpose="service_planning",
+    cohort=("loans", "savings"),
+    statistics=(Count(),),
+    rho=0.1,
+    reason="how many there are",
+)
+
+
+def test_every_key_of_a_label_is_explained() -> None:
+    run = Run(
+        id="0" * 16,
+        request=None,
+        asker="analyst",
+        plan=canonical(PLAN),
+        digest=digest(PLAN).hex(),
+        question="0" * 64,
+        attempt=0,
+        state=RunState.RUNNING,
+        progress=0.0,
+        step="",
+        accepted_at=0,
+        ended_at=None,
+        result=None,
+        label=None,
+        refusal=None,
+    )
+    keys = set(label(PLAN, run, delta=Delta(value=1e-6), epoch=1))
+    rows = re.findall(r"(?m)^\| (`.*?) \|", section(page("README.md"), "How to read a label"))
+    assert {key for row in rows for key in _quoted(row)} == keys
+
+
+def test_no_identifier_says_a_word_the_glossary_rules_out() -> None:
+    ruled_out = {
+        word
+        for row in re.findall(r"^\| .* \| .* \| (.+) \|$", page("docs/glossary.md"), re.MULTILINE)
+        for word in re.split(r"[, ]+", row.strip())
+        if word and word not in ("not", "---")
+    }
+    assert ruled_out >= {"user", "customer"}
+    said = {
+        f"{file.relative_to(ROOT)}: {name}"
+        for room in ROOMS
+        for file in (ROOT / room).rglob("*.py")
+        for name in _defined(file.read_text(encoding="utf-8"))
+        if ruled_out & {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", name)}
+    }
+    assert not said
+
+
+def _defined(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+
+
+MAKEFILE = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))
+
+
+def test_every_make_target_that_a_page_names_exists() -> None:
+    named = {
+        target
+        for file in PAGES
+        for target in re.findall(r"(?m)(?:^|`)make ([a-z-]+)", file.read_text(encoding="utf-8"))
+    }
+    assert named <= MAKEFILE
+    assert {"demo", "test"} <= named
+
+
+def test_the_version_of_the_changelog_is_the_project_s() -> None:
+    version = tomllib.loads(page("pyproject.toml"))["project"]["version"]
+    assert f"## [{version}]" in page("CHANGELOG.md")
