@@ -8,6 +8,7 @@ without the lock two writers could never both append the same place.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -127,7 +128,7 @@ class Ledger:
             LedgerBroken: an entry cannot be read.
         """
         with self._engine.connect() as connection:
-            return _read(connection, 0)
+            return tuple(_entry(row) for row in _rows(connection, 0))
 
     def verify(self) -> str:
         """Check the whole history from its first entry and return its head digest.
@@ -154,13 +155,13 @@ class Ledger:
     def _caught_up(self, connection: sa.Connection) -> LedgerState:
         """Fold what was appended since, after checking that the last known entry still stands."""
         known = self._state
-        last = known.length - 1
-        found = _read(connection, max(last, 0))
+        rows = _rows(connection, max(known.length - 1, 0))
         if known.length:
-            if not found or found[0].index != last or found[0].digest != known.head:
+            last = known.length - 1
+            if not rows or (rows[0].index, rows[0].digest) != (last, known.head):
                 raise LedgerBroken(last, "is gone or was replaced")
-            found = found[1:]
-        return follow(known, found)
+            rows = rows[1:]
+        return follow(known, map(_entry, rows))
 
     @contextmanager
     def _exclusive(self) -> Iterator[sa.Connection]:
@@ -174,11 +175,23 @@ class Ledger:
                 yield connection
 
 
-def _read(connection: sa.Connection, start: int) -> tuple[Entry, ...]:
-    rows = connection.execute(
-        sa.select(_ENTRIES).where(_ENTRIES.c["index"] >= start).order_by(_ENTRIES.c["index"])
+@dataclass(frozen=True, slots=True)
+class _Row:
+    index: int
+    entry: str
+    digest: str
+
+
+def _rows(connection: sa.Connection, start: int) -> list[_Row]:
+    column = _ENTRIES.c
+    found = connection.execute(
+        sa.select(_ENTRIES).where(column["index"] >= start).order_by(column["index"])
     )
-    return tuple(from_text(text, digest, index=index) for index, text, digest in rows)
+    return [_Row(*row) for row in found]
+
+
+def _entry(row: _Row) -> Entry:
+    return from_text(row.entry, row.digest, index=row.index)
 
 
 def _use_write_ahead_log(engine: sa.Engine) -> None:
