@@ -8,36 +8,24 @@ of the ``by`` fields' labels, the last field running fastest (one cell if there 
 A total is summed in units of half the field's public range around its middle, so that every client
 adds a number in [−1, 1] whatever the field's unit is, and no sum comes near the ring's 2^63.
 
-A training round's vector is n̂·w (one place per weight), then n̂, where n̂ is the node's noisy count
-in units of COUNT_UNIT clients; it stands on the lattice of REAL_SCALE.
+A training round's vector is described in :mod:`federation.updates`.
 """
 
 from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-import numpy as np
-import numpy.typing as npt
-
 from consent.catalogue import Catalogue, Field
-from federation.errors import PlanInvalid, ProtocolError
+from federation.errors import PlanInvalid
 from federation.plans import Mean, QuestionPlan, TrainingPlan
 from models.architectures import Architecture
-from models.parameters import size as parameters_of
 from privacy.bounds import total_lattice
-from privacy.lattice import REAL_SCALE, IntVector, from_lattice
 from privacy.noise_shares import count_scale
 from privacy.units import NeighboringRelation, PrivacyUnit
 
 MAX_CELLS = 4096
 BINARY = 2
 RELATION = NeighboringRelation.ADD_OR_REMOVE
-
-MAX_WEIGHT = 2.0**8
-COUNT_UNIT = 2.0**11
-MAX_NOISY_COUNT = 2.0**21
-# |n̂·w| <= 2^18, on the lattice 2^38, and 2^42 in the sum of the largest cohort: no wrap at 2^63.
-UPDATE_BOUND = MAX_WEIGHT * MAX_NOISY_COUNT / COUNT_UNIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +75,7 @@ def check(plan: QuestionPlan | TrainingPlan, catalogue: Catalogue) -> None:
     if isinstance(plan, QuestionPlan):
         question_blocks(plan, catalogue)
     else:
-        training_size(plan, catalogue)
+        architecture_of(plan, catalogue)
 
 
 def by_fields(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Field, ...]:
@@ -206,38 +194,6 @@ def architecture_of(plan: TrainingPlan, catalogue: Catalogue) -> Architecture:
     target_field(plan, catalogue)
     inputs = sum(width(field) for field in feature_fields(plan, catalogue))
     return Architecture(inputs=inputs, hidden=plan.hidden)
-
-
-def training_size(plan: TrainingPlan, catalogue: Catalogue) -> int:
-    """Return the length of a round's vector: one place per weight, and one for the noisy count."""
-    return parameters_of(architecture_of(plan, catalogue)) + 1
-
-
-def encode_update(weights: npt.NDArray[np.float64], noisy_count: float) -> npt.NDArray[np.float64]:
-    """Return one node's update [n̂·w, n̂], every place within ±UPDATE_BOUND.
-
-    Args:
-        weights: float64 [d], already noised; clipped to ±MAX_WEIGHT.
-        noisy_count: already noised; clipped to [1, MAX_NOISY_COUNT].
-    """
-    count = min(max(noisy_count, 1.0), MAX_NOISY_COUNT) / COUNT_UNIT
-    return np.append(np.clip(weights, -MAX_WEIGHT, MAX_WEIGHT) * count, count)
-
-
-def decode_update(total: IntVector) -> tuple[npt.NDArray[np.float64], float]:
-    """Return the average weights, each node weighing its noisy count, and the sum of the counts.
-
-    Args:
-        total: int64 [d + 1], the sum over the cohort of the encoded updates on the lattice.
-
-    Raises:
-        ProtocolError: no node can have sent so small a count: it is not a sum of updates.
-    """
-    values = from_lattice(total, REAL_SCALE)
-    count = float(values[-1])
-    if count * COUNT_UNIT < 1.0:
-        raise ProtocolError("A round's sum is not a sum of updates. Abandon the attempt.")
-    return values[:-1] / count, count * COUNT_UNIT
 
 
 def intervals(plan: QuestionPlan | TrainingPlan) -> tuple[str, ...]:

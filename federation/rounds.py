@@ -20,6 +20,7 @@ from federation.messages import Answer, Ask
 from federation.plans import QuestionPlan, TrainingPlan, canonical, digest
 from federation.run_permit import Leg as LegName
 from federation.secure_aggregation.protocol import MaskedVector, combine
+from federation.updates import decode_update, update_size
 from models.parameters import initial_vector
 from privacy.lattice import IntVector
 from privacy.mechanisms import Release, release
@@ -155,15 +156,16 @@ def train_model(brief: Brief) -> Journey[npt.NDArray[np.float64]]:
     plan = brief.plan
     if not isinstance(plan, TrainingPlan):
         raise ProtocolError("this journey is a training's")
-    weights = initial_vector(layout.architecture_of(plan, brief.catalogue))
+    architecture = layout.architecture_of(plan, brief.catalogue)
+    weights = initial_vector(architecture)
     kept: list[npt.NDArray[np.float64]] = []
     for number in range(plan.rounds):
         sent = dict.fromkeys(plan.cohort, weights.astype("<f8").tobytes())
         step = f"round {number + 1} of {plan.rounds}"
         leg = brief.leg("round", number=number, step=step, payloads=sent)
         answers = accepted(leg, (yield leg))
-        total = noised_sum(brief, number, answers, size=weights.size + 1)
-        weights, _ = layout.decode_update(total)
+        total = noised_sum(brief, number, answers, size=update_size(architecture))
+        weights = decode_update(architecture, total)
         if number >= plan.rounds // 2:
             kept.append(weights)
     average: npt.NDArray[np.float64] = np.mean(kept, axis=0)

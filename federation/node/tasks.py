@@ -6,7 +6,7 @@ them that this department owns. A training takes every client whose target is op
 feature that is closed or missing is absent.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,9 @@ from federation.node.features import cells, design, in_half_widths
 from federation.node.node import Node, SentTokens, remember
 from federation.node.records import Records, open_records
 from federation.plans import QuestionPlan, TrainingPlan
+from federation.updates import UPDATE_BOUND, encode_update, held_inputs
 from models.architectures import Architecture
+from models.parameters import size
 from models.train import local_steps
 from privacy.bounds import BoundedSum, bounded_count, bounded_gradient, bounded_total
 from privacy.lattice import RealVector
@@ -90,9 +92,9 @@ def question_sums(
     return tuple(sums)
 
 
-def noised_sums(plan: QuestionPlan, sums: tuple[BoundedSum, ...]) -> NoisedShare:
-    """Add this node's noise share to each sum and put them one after the other."""
-    shares = [
+def noised_sums(plan: QuestionPlan, sums: tuple[BoundedSum, ...]) -> tuple[NoisedShare, ...]:
+    """Add this node's noise share to each sum; together they are ρ-zCDP in the cohort's sum."""
+    return tuple(
         add_noise_share(
             bounded,
             rho=plan.rho_per_statistic,
@@ -100,8 +102,7 @@ def noised_sums(plan: QuestionPlan, sums: tuple[BoundedSum, ...]) -> NoisedShare
             tolerance=plan.tolerance,
         )
         for bounded in sums
-    ]
-    return replace(shares[0], values=np.concatenate([share.values for share in shares]))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -132,13 +133,14 @@ def training_rows(
     """
     if admitted.run.round > 0 and admitted.attempt not in node.memory.noisy_counts:
         raise SessionUnknown(node.department)
-    start = _weights(weights, layout.training_size(plan, node.catalogue) - 1)
+    architecture = layout.architecture_of(plan, node.catalogue)
+    start = _weights(weights, size(architecture))
     records = _open(node, admitted)
     target = records.columns[plan.target]
     labeled = present(target)
     features = design(records, layout.feature_fields(plan, node.catalogue))
     return TrainingRows(
-        architecture=layout.architecture_of(plan, node.catalogue),
+        architecture=architecture,
         weights=start,
         features=features[labeled],
         labels=target[labeled].astype(np.float32),
@@ -175,7 +177,9 @@ def training_update(
         noisy_count=count,
         noised=noised,
     )
-    return noised_update(layout.encode_update(weights, count), bound=layout.UPDATE_BOUND)
+    held = held_inputs(plan, node.catalogue, node.department)
+    update = encode_update(rows.architecture, weights, count, held)
+    return noised_update(update, bound=UPDATE_BOUND)
 
 
 def _open(node: Node, admitted: Admitted) -> Records:
