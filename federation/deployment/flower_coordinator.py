@@ -1,4 +1,4 @@
-"""Flower at the coordinator: the guarded SuperLink, the control client, the bundle, the Grid.
+"""Flower at the coordinator: the guarded SuperLink, SuperExec, control client and Grid.
 
 One of the two files that use flwr's internals (1.41.0); `tests/protocol/test_flower_contract.py`
 holds every one of them to what is relied on here. ``python -m`` with this module and ``superlink``
@@ -8,14 +8,13 @@ or ``superexec`` takes the arguments of ``flower-superlink`` or ``flower-superex
 import functools
 import importlib
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Self, TypeVar
-from zipfile import ZipFile, ZipInfo
 
 import httpx
 from cryptography.hazmat.primitives.serialization import (
@@ -24,14 +23,16 @@ from cryptography.hazmat.primitives.serialization import (
     load_ssh_public_key,
 )
 from flwr.proto import control_pb2, fab_pb2
+from flwr.supercore.constant import TaskType
 from flwr.supercore.control import ControlHttpClient
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 
+from federation.deployment.bundle import bundle_digest
 from federation.deployment.doorbell import Doorbell
 from federation.deployment.errors import ControlRefused
 from federation.deployment.guard import Application, Guard
-from federation.deployment.processes import wait_for
+from federation.deployment.processes import leashed, wait_for
 
 TOKEN_FILE = "INFOSANDBOX_CONTROL_TOKEN_FILE"  # noqa: S105 - the name of a variable
 """Environment variable that names the file with the SuperLink's control token."""
@@ -39,11 +40,10 @@ TOKEN_FILE = "INFOSANDBOX_CONTROL_TOKEN_FILE"  # noqa: S105 - the name of a vari
 AFTER = "INFOSANDBOX_AFTER"
 """Environment variable: a SuperExec or SuperNode connects once the file it names exists."""
 
-BUNDLE = Path(__file__).parents[1] / "fab" / "pyproject.toml"
-"""The product's bundle: names of installed apps, no code."""
-
 PULL_BACKOFF_S, PULL_BACKOFF_CAP_S = 0.02, 0.2
 """Flower waits 1 s, doubling to 10 s, when a message came before its parts."""
+
+RETRY_CAP_S = 2
 
 _FEDERATION = "@none/default"
 
@@ -131,37 +131,33 @@ def superlink() -> None:
 
 
 def superexec() -> None:
-    """Run a SuperExec, which starts the ServerApp's process, and keep that process's output."""
-    plugin = importlib.import_module("flwr.supercore.superexec.plugin").AutoExecPlugin
-    plugin.suppress_output = False
+    """Run a SuperExec for ServerApps only; keep their output, and let none outlive it."""
     cli = importlib.import_module("flwr.supercore.cli.flower_superexec")
+    plugin = importlib.import_module("flwr.supercore.superexec.plugin").AutoExecPlugin
+    plugin.supported_task_types = frozenset({TaskType.SERVER_APP})
+    plugin.suppress_output = False
+    launcher = importlib.import_module("flwr.supercore.superexec.executor.subprocess_executor")
+    launcher.subprocess = SimpleNamespace(  # type: ignore[attr-defined]
+        Popen=lambda command: subprocess.Popen(leashed(command))  # noqa: S603 - flwr's own command
+    )
+    shorten_retries()
     wait_for(os.environ.get(AFTER))
     cli.flower_superexec()
 
 
+def shorten_retries() -> None:
+    """Let this process find a SuperLink that comes back within seconds; Flower waits up to 20 s."""
+    importlib.import_module("flwr.supercore.retry.http_retry").MAX_RETRY_DELAY = RETRY_CAP_S  # type: ignore[attr-defined]
+
+
 def fast_grid() -> None:
-    """Shorten the waits of this process's ServerApp between a reply and the reply's parts."""
+    """Shorten the waits of this process's ServerApp: for a reply's parts, for a lost SuperLink."""
+    shorten_retries()
     grid = importlib.import_module("flwr.superlink.grid.http_grid")
     inflatable = importlib.import_module("flwr.supercore.inflatable.inflatable_utils")
     grid.pull_objects = functools.partial(  # type: ignore[attr-defined]
         inflatable.pull_objects, initial_backoff=PULL_BACKOFF_S, backoff_cap=PULL_BACKOFF_CAP_S
     )
-
-
-def build_bundle(pyproject: Path = BUNDLE) -> bytes:
-    """Zip a bundle that is one ``pyproject.toml``; the same file gives the same bytes anywhere."""
-    content = pyproject.read_bytes()
-    manifest = f"pyproject.toml,{sha256(content).hexdigest()},{8 * len(content)}"
-    buffer = BytesIO()
-    with ZipFile(buffer, "w") as bundle:  # stored, not compressed: compressors differ
-        for name, text in (("pyproject.toml", content), (".info/CONTENT", manifest.encode())):
-            bundle.writestr(ZipInfo(name), text)
-    return buffer.getvalue()
-
-
-def bundle_digest(bundle: bytes) -> str:
-    """SHA-256 of a bundle in hex: what a department's allow-list names."""
-    return sha256(bundle).hexdigest()
 
 
 def node_key_pem(openssh: str) -> bytes:

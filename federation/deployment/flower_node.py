@@ -41,6 +41,7 @@ from federation.deployment.flower_coordinator import (
     PULL_BACKOFF_CAP_S,
     PULL_BACKOFF_S,
     TASK_PATHS,
+    shorten_retries,
 )
 from federation.deployment.guard import Guard
 from federation.deployment.processes import wait_for
@@ -89,6 +90,7 @@ def supernode() -> None:
     loop.pull_objects = functools.partial(  # type: ignore[attr-defined]
         loop.pull_objects, initial_backoff=PULL_BACKOFF_S, backoff_cap=PULL_BACKOFF_CAP_S
     )
+    shorten_retries()
     wait_for(os.environ.get(AFTER))
     cli.flower_supernode()
 

@@ -43,6 +43,11 @@ class Child:
             os.killpg(self.process.pid, number)
 
 
+def leashed(command: Sequence[str]) -> list[str]:
+    """Return the command that runs ``command`` until it ends or the thread that started it does."""
+    return [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid()), *command]
+
+
 def start(
     name: str, command: Sequence[str], *, environment: Mapping[str, str], logs: Path
 ) -> Child:
@@ -50,19 +55,18 @@ def start(
 
     Args:
         name: what errors call it; public.
-        command: absolute path of the program, then its arguments. Other users of the machine can
+        command: the program, then its arguments. Other users of the machine can
             read them: pass secrets as files.
         environment: all of its environment.
         logs: folder, made if it is missing.
     """
     logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = logs / f"{name}.log"
-    leash = [sys.executable, "-I", "-S", str(_LEASH), str(os.getpid())]
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = _starter.submit(
             subprocess.Popen,
-            [*leash, *command],
+            leashed(command),
             env=dict(environment),
             stdin=subprocess.DEVNULL,
             stdout=handle,

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from federation.deployment import commands, processes
+from federation.deployment.bundle import build_bundle, bundle_digest
 from federation.deployment.commands import Command
 from federation.deployment.enrolment import Enrolment
 from federation.deployment.errors import NotEnrolled, NotReady, RunEnded
-from federation.deployment.flower_coordinator import ControlClient, build_bundle, bundle_digest
+from federation.deployment.flower_coordinator import ControlClient
 from federation.deployment.processes import LOOPBACK, Child
 from federation.roster import Roster, open_roster
 
@@ -187,12 +188,6 @@ class Sandbox:
         """Kill a department's SuperNode and worker at once, as a crash would."""
         processes.kill(self._children[f"{department}-{role}"] for role in ("node", "worker"))
 
-    def restart_node(self, department: str) -> None:
-        """Start a killed department again; return when its worker has imported the app."""
-        self._start(f"{department}-node")
-        self._start_worker(department)
-        self._await_worker(department)
-
     def restart_superlink(self) -> None:
         """Kill the SuperLink and start it on the same port and database; the run goes on."""
         processes.kill([self._children["superlink"]])
@@ -215,9 +210,9 @@ class Sandbox:
 
     def _stop_all(self) -> None:
         superlink = self._children.pop("superlink", None)
-        processes.stop(self._children.values(), patience_s=3.0)
+        processes.stop(self._children.values(), patience_s=1.0)
         if superlink is not None:
-            processes.stop([superlink])
+            processes.stop([superlink], patience_s=1.0)
 
     def _await_superlink(self) -> None:
         port = int(self.address.rpartition(":")[2])

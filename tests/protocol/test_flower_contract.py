@@ -27,12 +27,13 @@ from flwr.supercore.protobuf.client import ProtobufClient
 from flwr.supercore.runtime import RuntimeHttpClient
 
 from federation.deployment import flower_node
+from federation.deployment.bundle import build_bundle
 from federation.deployment.flower_coordinator import (
     CONTROL_PATHS,
     FLEET_PATHS,
+    RETRY_CAP_S,
     SERVER_APP_PATHS,
     TASK_PATHS,
-    build_bundle,
     guarded_superlink,
     node_key_pem,
 )
@@ -195,13 +196,25 @@ def test_the_control_client_knows_the_methods_and_fields() -> None:
     )
 
 
-def test_the_superexec_hides_output_unless_told() -> None:
+def test_the_superexec_starts_what_its_plugin_supports_and_hides_output_unless_told() -> None:
     plugin = import_module("flwr.supercore.superexec.plugin").AutoExecPlugin
     assert isinstance(plugin.suppress_output, bool)
-    assert "suppress_output" in source(
-        "flwr.supercore.superexec.plugin.base_exec_plugin", "BaseExecPlugin"
-    )
+    assert TaskType.SERVER_APP in plugin.supported_task_types
+    text = inspect.getsource(plugin.__mro__[1])
+    assert "self.suppress_output" in text
+    assert "self.supported_task_types" in text
     assert parameters(import_module("flwr.supercore.cli.flower_superexec").flower_superexec) == []
+
+
+def test_the_superexec_starts_a_server_app_by_a_plain_command() -> None:
+    text = source("flwr.supercore.superexec.executor.subprocess_executor", "SubprocessExecutor")
+    assert "subprocess.Popen(args)" in text
+
+
+def test_retries_read_their_longest_wait_from_one_name() -> None:
+    module = import_module("flwr.supercore.retry.http_retry")
+    assert module.MAX_RETRY_DELAY > RETRY_CAP_S
+    assert "exponential(max_delay=MAX_RETRY_DELAY)" in inspect.getsource(module)
 
 
 def test_flower_names_a_node_by_its_key_in_pem() -> None:
