@@ -6,7 +6,7 @@ before noise is drawn gives the reservation back; after that it stays spent.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ from federation.node.tasks import (
     training_update,
 )
 from federation.plans import QuestionPlan
-from federation.secure_aggregation.protocol import masked_share
+from federation.secure_aggregation.protocol import MaskedVector, masked_share
 from models.errors import ModelError
 from privacy.errors import PrivacyError
 from privacy.mechanisms import NoisedShare
@@ -78,20 +78,34 @@ def _carried_out(node: Node, ask: Ask, now: int) -> Answer:
         return _tokens(node, admitted, now)
     with _given_back_if_refused(node, admitted, now):
         draw = _prepared(node, admitted, ask.payload)
-    masked = masked_share(
-        draw(),
-        session=node.session,
-        announcements=admitted.announcements,
-        roster=node.roster,
-        plan=bytes.fromhex(admitted.run.plan),
-        attempt=admitted.run.attempt,
-        round=admitted.run.round,
-        cohort=admitted.plan.cohort,
-    )
-    payload = masked.values.astype("<u8").tobytes()
+    masked = _masked(node, admitted, draw())
+    payload = b"".join(vector.values.astype("<u8").tobytes() for vector in masked)
     node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
     node.ledger.commit(admitted.request, datetime.fromtimestamp(now, UTC))
-    return _answer(node, admitted, payload, agreement=masked.agreement)
+    return _answer(node, admitted, payload, agreement=masked[0].agreement)
+
+
+def _masked(
+    node: Node, admitted: Admitted, shares: Sequence[NoisedShare]
+) -> tuple[MaskedVector, ...]:
+    """Mask each share under a round of its own, from the leg's round on.
+
+    A training round has one share. A question has one per block and one round, 0: its blocks are
+    masked as rounds 0, 1, …, so that no mask is used for two of them.
+    """
+    return tuple(
+        masked_share(
+            share,
+            session=node.session,
+            announcements=admitted.announcements,
+            roster=node.roster,
+            plan=bytes.fromhex(admitted.run.plan),
+            attempt=admitted.run.attempt,
+            round=number,
+            cohort=admitted.plan.cohort,
+        )
+        for number, share in enumerate(shares, start=admitted.run.round)
+    )
 
 
 def _tokens(node: Node, admitted: Admitted, now: int) -> Answer:
@@ -103,14 +117,16 @@ def _tokens(node: Node, admitted: Admitted, now: int) -> Answer:
     return _answer(node, admitted, payload)
 
 
-def _prepared(node: Node, admitted: Admitted, payload: bytes) -> Callable[[], NoisedShare]:
+def _prepared(
+    node: Node, admitted: Admitted, payload: bytes
+) -> Callable[[], Sequence[NoisedShare]]:
     """Open the rows and bound the sums; what is returned draws the noise."""
     plan = admitted.plan
     if isinstance(plan, QuestionPlan):
         sums = question_sums(node, admitted, plan, payload)
         return lambda: noised_sums(plan, sums)
     rows = training_rows(node, admitted, plan, payload)
-    return lambda: training_update(node, admitted, plan, rows)
+    return lambda: (training_update(node, admitted, plan, rows),)
 
 
 @contextmanager

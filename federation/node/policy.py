@@ -15,6 +15,7 @@
 """
 
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -46,11 +47,16 @@ class Policy(BaseModel):
 
     def budgets(self) -> dict[str, Rho]:
         """Return every pool of the department's ledger with its budget, the root first."""
-        delta = Delta(value=self.delta)
         epsilons = {ROOT_POOL: self.lifetime_epsilon} | {
             pool_of(purpose): epsilon for purpose, epsilon in self.purposes.items()
         }
-        return {pool: rho_for(Epsilon(value=e), delta) for pool, e in epsilons.items()}
+        return {pool: _rho(epsilon, self.delta) for pool, epsilon in epsilons.items()}
+
+
+@cache
+def _rho(epsilon: float, delta: float) -> Rho:
+    """Convert once what several pools share; the search takes a tenth of a second."""
+    return rho_for(Epsilon(value=epsilon), Delta(value=delta))
 
 
 def pool_of(purpose: str) -> str:
