@@ -1,0 +1,1 @@
+"""The command line: ``infosandbox demo`` and ``infosandbox serve``."""

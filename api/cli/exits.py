@@ -1,0 +1,37 @@
+"""What the program's exit code says, for scripts."""
+
+from enum import IntEnum
+
+from api.demo.errors import ApiUnreachable, StateForeign, StoryBroken
+from api.errors import DoorError, NotStarted
+from consent.errors import ConsentError
+from federation.deployment.errors import AlreadyRunning, DeploymentError, PortInUse
+from federation.errors import FederationError
+from models.errors import ModelError
+from privacy.errors import PrivacyError
+
+KNOWN = (DoorError, PrivacyError, ConsentError, FederationError, ModelError)
+
+
+class Exit(IntEnum):
+    """OK, then the reasons: input, a refusal, a process, something in use, Ctrl-C in between."""
+
+    OK = 0
+    BAD_INPUT = 2
+    REFUSED = 3
+    PROCESS_FAILED = 4
+    IN_USE = 5
+    INTERRUPTED = 130
+
+
+def exit_of(error: Exception) -> Exit:
+    """Return the exit code of one of our errors."""
+    match error:
+        case AlreadyRunning() | PortInUse() | StateForeign():
+            return Exit.IN_USE
+        case DeploymentError() | ApiUnreachable() | NotStarted():
+            return Exit.PROCESS_FAILED
+        case StoryBroken():
+            return Exit.REFUSED
+        case _:
+            return Exit.BAD_INPUT

@@ -1,0 +1,71 @@
+"""The program ``infosandbox``. An error of ours is one line and an exit code, never a traceback."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from api.cli.exits import KNOWN, Exit, exit_of
+from api.demo.run import Options, run_demo
+from api.server import serve as serve_api
+from api.settings import Settings
+
+EPILOG = (
+    "Exit codes: 0 done, 2 bad input, 3 refused, 4 a process failed, "
+    "5 something is in use, 130 interrupted."
+)
+
+app = typer.Typer(
+    name="infosandbox",
+    help="Departments learn from each other's clients without showing them to each other.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # it would print local variables, and those hold rows
+)
+
+
+@app.command(epilog=EPILOG)
+def demo(
+    *,
+    folder: Annotated[
+        Path, typer.Option("--from", help="A demo folder; its README shows how to write one.")
+    ] = Path("demo"),
+    state: Annotated[
+        Path, typer.Option(help="Keys, databases and logs; emptied if a demo made it.")
+    ] = Path(".sandbox"),
+    once: Annotated[bool, typer.Option("--once", help="Stop after the story.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on standard output; the rest on error.")
+    ] = False,
+) -> None:
+    """Run a whole federation on this machine: ask, train, be refused; then stay up until Ctrl-C."""
+    err = Console(stderr=True)
+    run_demo(
+        Options(folder=folder, state=state, once=once, as_json=as_json, out=Console(), err=err)
+    )
+
+
+@app.command(epilog=EPILOG)
+def serve(
+    *,
+    coordinator: Annotated[Path, typer.Option(help="The coordinator.toml.")],
+    tokens: Annotated[Path, typer.Option(help="The JSON file of token hashes.")],
+    port: Annotated[int, typer.Option(help="On loopback; 0 takes a free one.", min=0)] = 0,
+    announce: Annotated[Path | None, typer.Option(help="Write the address to this file.")] = None,
+) -> None:
+    """Serve the API on loopback until it is told to stop."""
+    serve_api(Settings(coordinator=coordinator, tokens=tokens), port=port, announce=announce)
+
+
+def main() -> None:
+    """Run the program."""
+    try:
+        app()
+    except KNOWN as error:
+        Console(stderr=True).print(f"[bold red]error:[/] {escape(str(error))}", highlight=False)
+        sys.exit(exit_of(error))
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)

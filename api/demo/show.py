@@ -1,0 +1,123 @@
+"""What a person reads in the terminal: tables, small bars and plain words. Nothing is computed."""
+
+from collections.abc import Mapping
+from math import floor, log10
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from api.auth import Role
+from api.demo.client import Json, Refusal
+from api.demo.outside import Comparison
+from consent.catalogue import Catalogue, Field
+
+BAR = 24
+TOO_FEW = "too few clients to tell"
+_OUTSIDE = (
+    "Exact, and computed OUTSIDE the sandbox by this demonstration, from the folder's own files, "
+    "on the 30 % of clients that no node was given. The product has no switch that turns noise "
+    "off: what it releases is the model with privacy."
+)
+
+
+def named(field: Field, *, prefix: str = "") -> str:
+    """Return a field's title and unit, and below them its Chinese title where it has one."""
+    unit = f" ({field.unit})" if field.unit else ""
+    return escape(f"{prefix}{field.title}{unit}\n{field.title_zh}".strip())
+
+
+def figure(value: float, half_width: float) -> str:
+    """Write a number and its interval with as many digits as the interval is worth."""
+    digits = 0 if half_width <= 0 else max(0, 1 - floor(log10(half_width)))
+    return f"{value:,.{digits}f} ± {half_width:,.{digits}f}"
+
+
+def bar(value: float, largest: float) -> str:
+    """Draw a value as a bar of at most BAR characters; a negative one has none."""
+    return "▇" * round(BAR * max(value, 0.0) / largest) if largest > 0 else ""
+
+
+def question_table(result: Json, catalogue: Catalogue, title: str) -> Table:
+    """Show a released question: a row per cell, each figure with its 95 % interval."""
+    rows: list[Json] = result["rows"]
+    table = Table(title=title, caption="± is a 95 % interval of the noise", title_justify="left")
+    for name in result["by"] or ["everyone"]:
+        table.add_column(named(catalogue.field(name)) if result["by"] else "Clients\n客户")
+    table.add_column("Number of clients\n客户数", justify="right")
+    table.add_column("", no_wrap=True)
+    means = list(rows[0]["means"]) if rows else []
+    for name in means:
+        table.add_column(named(catalogue.field(name), prefix="Mean: "), justify="right")
+    largest = max((row["count"]["value"] for row in rows), default=0.0)
+    for row in rows:
+        cell = [escape(label) for label in row["cell"].values()] or ["all"]
+        count = row["count"]
+        shown = [_mean(row["means"][name], catalogue.field(name)) for name in means]
+        bars = bar(count["value"], largest)
+        table.add_row(*cell, figure(count["value"], count["half_width"]), bars, *shown)
+    return table
+
+
+def cost_line(label: Json, pool: Json) -> str:
+    """Say what a release cost and what its purpose has left."""
+    left = pool["remaining_rho"] / pool["budget_rho"]
+    return (
+        f"Cost: ρ = {label['rho']:.4g}, that is ε = {label['epsilon']:.3g} at δ = "
+        f"{label['delta']:.0e}, per {label['privacy_unit']} across all departments. "
+        f"Spent on {pool['pool'].rpartition('/')[2]} so far: ε = {pool['spent_epsilon']:.3g} of "
+        f"{pool['budget_epsilon']:.3g}; {left:.0%} of its ρ is left."
+    )
+
+
+def auc_table(comparison: Comparison, epsilon: float) -> Table:
+    """Show every exact AUC side by side, marked as computed outside."""
+    table = Table(title="AUC on held-out clients", caption=_OUTSIDE, title_justify="left")
+    table.add_column("Held-out clients of")
+    for d in comparison.departments:
+        table.add_column(f"{d}\nalone", justify="right")
+    table.add_column(f"federated\nε = {epsilon:.3g}", justify="right", style="bold")
+    table.add_column("federated\nwithout noise", justify="right")
+    lines = {"all departments": comparison.everyone, **comparison.departments}
+    for name, scores in lines.items():
+        alone = [_auc(scores.alone.get(d)) for d in comparison.departments]
+        table.add_row(name, *alone, _auc(scores.federated), _auc(scores.without_noise))
+    return table
+
+
+def refusal_panel(refusal: Refusal, reason: str) -> Panel:
+    """Show why a question was refused."""
+    text = f"[bold]{escape(refusal.title)}[/] ({escape(refusal.code)})\n{escape(refusal.text)}"
+    return Panel(text, title=f"Refused: {escape(reason)}", title_align="left")
+
+
+def where_lines(address: str, tokens: Mapping[Role, Path]) -> list[str]:
+    """Say where the API listens, and how to call it without a token on a command line."""
+    first = next(iter(tokens.values()))
+    return [
+        f"The API listens on {address} and describes itself at {address}/api/v1/openapi.json",
+        *(f"The {role}'s token is in {path}" for role, path in tokens.items()),
+        f'  curl -H "Authorization: Bearer $(cat {first})" {address}/api/v1/runs',
+    ]
+
+
+def say(console: Console, text: str) -> None:
+    """Print a line as it is: no markup is read in it, and no line of it is broken."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _mean(mean: Mapping[str, Any], field: Field) -> str:
+    """Show a mean, unless its interval is as wide as all that the field may be."""
+    if "note" in mean:
+        return str(mean["note"])
+    lower, upper = field.lower, field.upper
+    if lower is not None and upper is not None and 2 * mean["half_width"] >= upper - lower:
+        return TOO_FEW
+    return figure(mean["value"], mean["half_width"])
+
+
+def _auc(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

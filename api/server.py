@@ -1,0 +1,58 @@
+"""One API process: uvicorn on loopback, on a free port unless one is asked for."""
+
+import socket
+from pathlib import Path
+
+import uvicorn
+
+from api.app import create_app
+from api.auth import write_private
+from api.errors import NotStarted
+from api.settings import Settings
+from federation.deployment.errors import PortInUse
+from federation.deployment.processes import LOOPBACK
+
+_BACKLOG = 64
+
+
+def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) -> None:
+    """Serve until the process is told to stop.
+
+    Args:
+        settings: where its files are.
+        port: on loopback; 0 takes a free one.
+        announce: a file to write the address to, once it listens.
+
+    Raises:
+        PortInUse: the port is taken.
+        NotStarted: a file it stands on cannot be used; the log above says which.
+    """
+    with _listening(port) as listener:
+        address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        if announce is None:
+            print(f"The API listens on {address}", flush=True)  # noqa: T201 - what a person waits for
+        else:
+            write_private(announce, address)
+        config = uvicorn.Config(
+            create_app(settings),
+            access_log=False,  # it would log paths, and a path may name a client
+            log_level="warning",
+            server_header=False,
+            lifespan="on",
+        )
+        server = uvicorn.Server(config)
+        server.run(sockets=[listener])
+    if not server.started:
+        raise NotStarted
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError:
+        listener.close()
+        raise PortInUse(port) from None
+    listener.listen(_BACKLOG)
+    return listener
