@@ -7,6 +7,7 @@ Guarantee: in every chain that `follow` accepts, at every entry and for every po
 spent + reserved <= budget, where a reservation that was never settled (a crash) stays reserved.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -131,6 +132,9 @@ def open_pool(
 ) -> Opened | None:
     """Open a pool; opening it again on the same terms changes nothing.
 
+    Budgets within one part in 10^9 are the same terms and the first one stands: a budget that is
+    converted from epsilon may differ in its last digits on another machine.
+
     Raises:
         UnknownPool: a pool above it is not open.
         LedgerConflict: it is open with another budget or delta.
@@ -140,7 +144,8 @@ def open_pool(
     if pool not in state.accounts:
         return Opened(pool=pool, budget=budget, delta=delta, at=at)
     known = state.accounts[pool]
-    if (known.budget, known.delta) != (budget, delta):
+    same_budget = math.isclose(known.budget.value, budget.value, rel_tol=1e-9)
+    if not same_budget or known.delta != delta:
         raise LedgerConflict(pool, "is open with another budget or delta: open a new pool instead")
     return None
 

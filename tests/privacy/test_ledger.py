@@ -81,6 +81,14 @@ def test_opening_again_changes_nothing_and_never_the_budget() -> None:
             ledger.open_pool(state(), "firm", budget=budget, delta=delta, at=AT)
 
 
+def test_a_budget_converted_anew_in_its_last_digits_is_the_same_and_the_first_stands() -> None:
+    converted_anew = Rho(1.0 + 1e-12)
+    assert ledger.open_pool(state(), "firm", budget=converted_anew, delta=DELTA, at=AT) is None
+    assert state().pool("firm").budget == Rho(1.0)
+    with pytest.raises(LedgerConflict):
+        ledger.open_pool(state(), "firm", budget=Rho(1.0 + 1e-6), delta=DELTA, at=AT)
+
+
 def test_the_firm_refuses_what_one_purpose_could_still_afford() -> None:
     rich = [*HISTORY, Opened(pool="firm/research", budget=Rho(9.0), delta=DELTA, at=AT)]
     with pytest.raises(BudgetExceeded) as caught:
