@@ -77,8 +77,10 @@ def _numbers(field: Field, column: pa.ChunkedArray) -> Numbers:
 def _categories(field: Field, column: pa.ChunkedArray) -> Codes:
     if pa.types.is_dictionary(column.type):  # an ENUM
         column = column.cast(pa.string())
-    if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
-        raise ColumnUnfit(f"column {field.name} holds {column.type} where categories are expected")
+    types = pa.types
+    kind = column.type
+    if not (types.is_string(kind) or types.is_large_string(kind) or types.is_integer(kind)):
+        raise ColumnUnfit(f"column {field.name} holds {kind} where categories are expected")
     labels = pa.array(field.categories, type=pa.string())
     return _codes(field, column, pc.index_in(column.cast(pa.string()), value_set=labels))
 

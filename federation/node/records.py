@@ -32,6 +32,7 @@ from federation.node.columns import (
 
 _ID = "client_id"
 _PLACEHOLDER = "{data}"
+_VIEW = "department"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -154,7 +155,8 @@ def _query(source: Source, names: Collection[str]) -> pa.Table:
         statements = db.extract_statements(text)
         if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
             raise ColumnUnfit("the view is not one SELECT")
-        view = db.sql(text)
+        db.execute(f"CREATE TEMP VIEW {_VIEW} AS {text}")
+        view = db.view(_VIEW)
         if lacking := sorted({_ID, *names} - set(view.columns)):
             raise ColumnUnfit(f"the view has no column {', '.join(lacking)}")
         columns = [f'CAST("{_ID}" AS VARCHAR) AS "{_ID}"', *(f'"{name}"' for name in names)]
