@@ -1,4 +1,4 @@
-"""The documentation is a program: examples run, names exist, and nothing there is goes unsaid."""
+"""The documentation is a program: examples run, and what a page names exists."""
 
 import ast
 import re
@@ -8,24 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
+import typer
 
-import api.settings
-import federation.coordinator.policy
-import federation.coordinator.settings
-import federation.node.policy
-import federation.node.settings
-from api.app import create_app
+from api.cli.main import app as program
 from api.demo.folder import DemoFolder, read_folder
 from api.demo.tables import department_rows, register_rows
-from api.problems import TABLE
-from consent.catalogue import Field
 from consent.decisions import check_fields
 from consent.errors import PurposeNotOpen
-from federation.coordinator.labels import label
-from federation.coordinator.runs import Run, RunState
-from federation.plans import Count, QuestionPlan, canonical, digest
-from privacy.loss import Delta
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("api", "consent", "federation", "models", "privacy")
@@ -45,13 +34,6 @@ BLOCKS = [
 def page(name: str) -> str:
     """Read one page."""
     return (ROOT / name).read_text(encoding="utf-8")
-
-
-def section(text: str, heading: str) -> str:
-    """Return what stands under a heading, up to the next of the same depth."""
-    _before, found, after = text.partition(f"\n## {heading}\n")
-    assert found, f"no section {heading}"
-    return after.partition("\n## ")[0]
 
 
 EXAMPLES = [(file, body) for file, info, body in BLOCKS if info == ["python"]]
@@ -102,65 +84,6 @@ def anchors(file: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-ROUTES = {
-    f"{method.upper()} {path}"
-    for path, methods in create_app(
-        api.settings.Settings(coordinator=Path("none"), tokens=Path("none"))
-    )
-    .openapi()["paths"]
-    .items()
-    for method in methods
-}
-
-
-def test_every_route_is_on_the_api_page_and_no_other() -> None:
-    named = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", page("docs/api.md")))
-    assert named - {"GET /api/v1/openapi.json"} == ROUTES
-
-
-def test_every_problem_is_on_the_api_page_under_its_status() -> None:
-    rows = dict(re.findall(r"^\| (\d{3}) \| (.*) \|$", page("docs/api.md"), re.MULTILINE))
-    told = {(int(status), slug) for status, line in rows.items() for slug in _quoted(line)}
-    kinds = {(kind.status.value, kind.slug) for kind in TABLE.values()}
-    assert told - {(422, "request-invalid"), (500, "internal")} == kinds
-
-
-def _quoted(line: str) -> set[str]:
-    return set(re.findall(r"`([^`]+)`", line))
-
-
-SETTINGS: dict[str, type[BaseModel]] = {
-    "A department: `node.toml`": federation.node.settings.NodeSettings,
-    "A department's own policy: `policy.toml`": federation.node.policy.Policy,
-    "The coordinator: `coordinator.toml`": federation.coordinator.settings.CoordinatorSettings,
-    "The coordinator's policy: `policy.toml`": federation.coordinator.policy.Policy,
-    "The API": api.settings.Settings,
-}
-
-
-@pytest.mark.parametrize("heading", SETTINGS)
-def test_every_setting_is_on_the_settings_page_and_no_other(heading: str) -> None:
-    rows = re.findall(r"^\| `(\w+)` \|", section(page("docs/settings.md"), heading), re.MULTILINE)
-    assert set(rows) == set(SETTINGS[heading].model_fields)
-
-
-def test_every_environment_variable_is_on_the_settings_page() -> None:
-    used = {
-        name
-        for room in ROOMS
-        for file in (ROOT / room).rglob("*.py")
-        for name in re.findall(r'"(INFOSANDBOX_\w+)"', file.read_text(encoding="utf-8"))
-    }
-    assert used == _quoted(section(page("docs/settings.md"), "Environment")) & used
-    assert used
-
-
-def test_every_key_of_a_field_is_explained() -> None:
-    catalogue = section(page("docs/write-your-own-demo.md"), "The catalogue")
-    explained = _quoted(FENCE.sub("", catalogue))
-    assert set(Field.model_fields) <= explained
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> DemoFolder:
     """Write the folder of docs/write-your-own-demo.md to disk and read it."""
@@ -183,39 +106,6 @@ def test_the_folder_of_the_page_has_a_request_that_is_refused(folder: DemoFolder
     check_fields(catalogue, [*question.by, "income"], question.purpose)
     with pytest.raises(PurposeNotOpen):
         check_fields(catalogue, ["debt"], refused.purpose)
-
-
-PLAN = QuestionPlan(
-    catalogue="0" * 64,
-    purpose="service_planning",
-    cohort=("loans", "savings"),
-    statistics=(Count(),),
-    rho=0.1,
-    reason="how many there are",
-)
-
-
-def test_every_key_of_a_label_is_explained() -> None:
-    run = Run(
-        id="0" * 16,
-        request=None,
-        asker="analyst",
-        plan=canonical(PLAN),
-        digest=digest(PLAN).hex(),
-        question="0" * 64,
-        attempt=0,
-        state=RunState.RUNNING,
-        progress=0.0,
-        step="",
-        accepted_at=0,
-        ended_at=None,
-        result=None,
-        label=None,
-        refusal=None,
-    )
-    keys = set(label(PLAN, run, delta=Delta(value=1e-6), epoch=1))
-    rows = re.findall(r"(?m)^\| (`.*?) \|", section(page("README.md"), "How to read a label"))
-    assert {key for row in rows for key in _quoted(row)} == keys
 
 
 def test_no_identifier_says_a_word_the_glossary_rules_out() -> None:
@@ -242,6 +132,36 @@ def _defined(source: str) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.arg):
             yield node.arg
+
+
+COMMANDS = {
+    name: {option for parameter in command.params for option in parameter.opts}
+    for name, command in typer.main.get_group(program).commands.items()
+}
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_every_command_that_a_page_shows_exists(file: Path) -> None:
+    assert not unknown_commands(file.read_text(encoding="utf-8"))
+
+
+def test_an_unknown_command_is_seen() -> None:
+    assert unknown_commands("`infosandbox dance` or `infosandbox demo --twice`") == [
+        "dance",
+        "demo --twice",
+    ]
+
+
+def unknown_commands(text: str) -> list[str]:
+    """Say which commands and options that a page shows the program does not have."""
+    found = []
+    for name, rest in re.findall(r"(?m)(?:^|`)infosandbox ([a-z]+)([^`\n]*)", text):
+        if name not in COMMANDS:
+            found.append(name)
+        else:
+            options = re.findall(r"--[a-z-]+", rest)
+            found += [f"{name} {option}" for option in options if option not in COMMANDS[name]]
+    return found
 
 
 MAKEFILE = set(re.findall(r"^([a-z-]+):", page("Makefile"), re.MULTILINE))

@@ -41,7 +41,7 @@ SAMPLES: tuple[tuple[str, object], ...] = (
 def errors() -> list[type[Exception]]:
     """Import every errors module of the five rooms; return each error class below a base."""
     for room in ("api", "consent", "federation", "models", "privacy"):
-        for path in (ROOT / room).rglob("errors.py"):
+        for path in (ROOT / room).rglob("*errors.py"):
             importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
     leaves = {leaf for base in BASES for leaf in _below(base) if not leaf.__subclasses__()}
     return sorted(
