@@ -31,7 +31,7 @@ class CoordinatorSettings(BaseModel):
     keys: Path
     consent_keys: Path
     models: Path
-    deadline_s: float = Field(default=15.0, gt=0, le=3600)
+    deadline_s: float = Field(default=12.0, gt=0, le=3600)
     round_deadline_s: float = Field(default=120.0, gt=0, le=36000)
 
 

@@ -188,6 +188,12 @@ class Sandbox:
         """Kill a department's SuperNode and worker at once, as a crash would."""
         processes.kill(self._children[f"{department}-{role}"] for role in ("node", "worker"))
 
+    def restart_node(self, department: str) -> None:
+        """Start a killed department again; return when its worker has imported the app."""
+        self._start(f"{department}-node")
+        self._start_worker(department)
+        self._await_worker(department)
+
     def restart_superlink(self) -> None:
         """Kill the SuperLink and start it on the same port and database; the run goes on."""
         processes.kill([self._children["superlink"]])
