@@ -257,8 +257,6 @@ def release_locally(bounded: BoundedSum, *, rho: Rho) -> Release:
     """
     sigma = least_sigma(sensitivity=bounded.sensitivity, rho=rho, honest=1)
     _refuse_wrap_around(bounded, sigma, 1)
-    if (_SPACE >> dp.m.then_gaussian(scale=float(sigma))).map(bounded.sensitivity) > rho.value:
-        sigma += 1
     return Release(
         name=bounded.name,
         values=from_lattice(_gaussian(bounded.values, sigma), bounded.scale),

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from privacy.bounds import (
@@ -165,6 +165,7 @@ def test_one_unit_never_reaches_further_than_declared(
 
 
 @given(AMOUNTS, AMOUNTS)
+@example(1e10, 1e10 + 3 * math.ulp(1e10))  # no float64 lies in the middle
 def test_the_reach_is_that_of_a_unit_at_a_bound(lower: float, upper: float) -> None:
     assume(2.0**-39 < upper - lower < 2.0**38)
     lattice = total_lattice(lower=lower, upper=upper)

@@ -2,6 +2,7 @@ import math
 from statistics import NormalDist
 
 import numpy as np
+import opendp.prelude as dp
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from privacy.mechanisms import (
     rho_for,
     share_sigma,
 )
+from privacy.noise_shares import least_sigma
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 CLIENT = PrivacyUnit.CLIENT
@@ -104,10 +106,22 @@ def test_a_local_release_pays_by_itself_for_one_department() -> None:
     assert (np.abs(result.values - [0.25, -0.5]) < MANY_SIGMAS * result.standard_error).all()
 
 
-def test_a_local_release_is_at_least_as_wide_as_opendp_asks() -> None:
-    for rho in (0.045, 0.125, 0.3, 7.0):
-        result = release_locally(counts([], scale=1, departments=3), rho=Rho(rho))
-        assert 9 / (2 * result.standard_error**2) <= rho
+@given(
+    st.integers(1, 2**40),
+    st.integers(1, 2**40),
+    st.floats(min_value=1, max_value=1.5),
+)
+def test_the_noise_is_as_wide_as_opendp_itself_asks(sensitivity: int, k: int, more: float) -> None:
+    rho = sensitivity**2 / (2 * k**2) * more  # at 1.0, k is just wide enough or just too narrow
+    sigma = least_sigma(sensitivity=sensitivity, rho=Rho(rho), honest=1)
+    assert opendp_map(sensitivity, sigma) <= rho
+    assert sigma == 1 or opendp_map(sensitivity, sigma - 1) > rho
+
+
+def opendp_map(sensitivity: float, sigma: int) -> float:
+    space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
+    gaussian = space >> dp.m.then_gaussian(scale=float(sigma))
+    return float(gaussian.map(float(sensitivity)))
 
 
 @pytest.mark.parametrize("amount", [1.0, 1e4, 1e7, 2.0**38])
