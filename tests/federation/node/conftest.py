@@ -30,57 +30,7 @@ from federation.sealing import seal
 
 NOW = 1_800_000_000
 DEPARTMENTS = ("advisory", "research", "risk")
-CATALOGUE = """
-name = "test firm"
-departments = ["advisory", "research", "risk"]
-
-[[purposes]]
-name = "review"
-title = "suitability review"
-
-[[purposes]]
-name = "marketing"
-title = "marketing"
-
-[[fields]]
-name = "age"
-title = "age"
-departments = ["advisory", "research", "risk"]
-kind = "number"
-lower = 18.0
-upper = 98.0
-edges = [30.0, 50.0]
-level = 1
-purposes = ["review", "marketing"]
-
-[[fields]]
-name = "education"
-title = "education"
-departments = ["advisory", "research", "risk"]
-kind = "category"
-categories = ["school", "university", "other"]
-level = 2
-purposes = ["review", "marketing"]
-
-[[fields]]
-name = "income"
-title = "income"
-departments = ["research", "risk"]
-kind = "number"
-lower = -1000.0
-upper = 9000.0
-transform = "signed_log"
-level = 4
-purposes = ["review"]
-
-[[fields]]
-name = "defaulted"
-title = "defaulted"
-departments = ["advisory", "research", "risk"]
-kind = "flag"
-level = 2
-purposes = ["review"]
-"""
+CATALOGUE = Path(__file__).with_name("catalogue.toml")
 POLICY = """
 kinds = ["question", "training"]
 max_rho = 50.0
@@ -273,7 +223,7 @@ def make_firm(tmp_path: Path) -> MakeFirm:
         enrolment = enrol(
             "test firm", DEPARTMENTS, folder / "keys", now=datetime.fromtimestamp(NOW, UTC)
         )
-        (folder / "catalogue.toml").write_text(CATALOGUE)
+        (folder / "catalogue.toml").write_bytes(CATALOGUE.read_bytes())
         clients = everyone(size)
         rows = {
             d: {c: r for n, (c, r) in enumerate(clients.items()) if known_to(d, n) and c != without}
