@@ -26,16 +26,21 @@ from threading import Event, Thread
 from types import ModuleType, SimpleNamespace
 
 import httpx
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
 from flwr.app import Error, Message
 from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode, SubStatus
-from flwr.proto import runtime_pb2
+from flwr.proto import fleet_pb2, runtime_pb2
 from flwr.supercore.constant import TASK_TOKEN_HEADER, TaskType
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from federation.deployment.doorbell import Doorbell
+from federation.deployment.errors import NotEnrolled
 from federation.deployment.flower_coordinator import (
     AFTER,
     PULL_BACKOFF_CAP_S,
@@ -93,6 +98,28 @@ def supernode() -> None:
     shorten_retries()
     wait_for(os.environ.get(AFTER))
     cli.flower_supernode()
+
+
+def sign_off(address: str, node_id: int, *, ca: Path, key: Path) -> None:
+    """Tell the SuperLink that a SuperNode has crashed, in the node's own name.
+
+    Flower notices by itself after 60 s, and admits a node with the same key only then.
+
+    Args:
+        address: host:port of the SuperLink.
+        node_id: the crashed node's.
+        ca: certificate of the federation's authority.
+        key: file of the node's private key, OpenSSH.
+    """
+    private = load_ssh_private_key(key.read_bytes(), None)
+    if not isinstance(private, ec.EllipticCurvePrivateKey):
+        raise NotEnrolled(key.parent)
+    identity = NodeAuthHttpInterceptor(private, private.public_key())
+    version = RuntimeVersionHttpInterceptor(component_name="SuperNode")
+    with FleetHttpClient.from_server_address(
+        address, insecure=False, root_certificates=str(ca), interceptors=[version, identity]
+    ) as client:
+        client.DeactivateNode(fleet_pb2.DeactivateNodeRequest(node_id=node_id))
 
 
 @dataclass(slots=True)

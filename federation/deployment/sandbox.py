@@ -1,7 +1,7 @@
 """A federation on one machine: SuperLink, SuperExec, and per department a node and a worker."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from federation.deployment.commands import Command
 from federation.deployment.enrolment import Enrolment
 from federation.deployment.errors import NotEnrolled, NotReady, RunEnded
 from federation.deployment.flower_coordinator import ControlClient
+from federation.deployment.flower_node import sign_off
 from federation.deployment.processes import LOOPBACK, Child
 from federation.roster import Roster, open_roster
 
@@ -160,7 +161,7 @@ class Sandbox:
             if keys.department in departments:
                 self.control.register_node(keys.flower, keys.department)
         self.run_id = self.control.start_run(bundle)
-        gate.touch()
+        gate.touch(mode=0o600)
         for name in departments:
             self._start_worker(name)
         progress("Waiting for the nodes, their workers and the ServerApp", 0.5)
@@ -186,13 +187,16 @@ class Sandbox:
 
     def kill_node(self, department: str) -> None:
         """Kill a department's SuperNode and worker at once, as a crash would."""
-        processes.kill(self._children[f"{department}-{role}"] for role in ("node", "worker"))
+        processes.kill(self._children.pop(f"{department}-{role}") for role in ("node", "worker"))
 
     def restart_node(self, department: str) -> None:
-        """Start a killed department again; return when its worker has imported the app."""
+        """Start a killed department again; return when its node is online and its worker ready."""
+        keys = self.enrolment.department(department)
+        (node_id,) = (n.node_id for n in self.control.nodes() if n.name == department)
+        sign_off(self.address, node_id, ca=keys / "ca.crt", key=keys / "flower.key")
         self._start(f"{department}-node")
         self._start_worker(department)
-        self._await_worker(department)
+        self._await_everyone([department])
 
     def restart_superlink(self) -> None:
         """Kill the SuperLink and start it on the same port and database; the run goes on."""
@@ -231,7 +235,7 @@ class Sandbox:
         child = self._children[f"{department}-worker"]
         processes.wait_until(child, sign.exists, seconds=self._deadline_s)
 
-    def _await_everyone(self, departments: Mapping[str, Path]) -> None:
+    def _await_everyone(self, departments: Iterable[str]) -> None:
         deadline = time.monotonic() + self._deadline_s
         while True:
             self.check()

@@ -25,6 +25,8 @@ from flwr.supercore.inflatable.inflatable_utils import pull_objects
 from flwr.supercore.interceptors import SuperExecAuthHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufClient
 from flwr.supercore.runtime import RuntimeHttpClient
+from flwr.supernode.fleet_http_client import FleetHttpClient
+from flwr.supernode.node_auth_http_interceptor import NodeAuthHttpInterceptor
 
 from federation.deployment import flower_node
 from federation.deployment.bundle import build_bundle
@@ -184,6 +186,12 @@ def test_the_runtime_client_knows_the_methods_and_headers() -> None:
     assert parameters(RuntimeHttpClient.SendTaskHeartbeat) == ["self", "request"]
     assert TASK_TOKEN_HEADER
     assert TaskType.CLIENT_APP
+
+
+def test_a_node_can_be_signed_off_in_its_own_name() -> None:
+    assert parameters(NodeAuthHttpInterceptor) == ["private_key", "public_key"]
+    assert parameters(FleetHttpClient.DeactivateNode) == ["self", "request"]
+    assert "node_id" in fleet_pb2.DeactivateNodeRequest.DESCRIPTOR.fields_by_name
 
 
 def test_the_control_client_knows_the_methods_and_fields() -> None:

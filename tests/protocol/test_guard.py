@@ -1,10 +1,7 @@
 """What a stranger, a coordinator and a crash can do to a running federation. Real processes."""
 
-import os
-import signal
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -238,35 +235,10 @@ def test_the_run_goes_on_when_the_superlink_is_killed_and_comes_back(echo: Echo)
     assert echo.sandbox.control.run_status(run).status == "running"
 
 
-def children_of(pid: int) -> list[int]:
-    found = []
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = status.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(status.parent.name))
-    return found
-
-
-def runs(pid: int) -> bool:
-    """Say whether a process runs; a zombie that init has not buried yet does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def test_the_server_app_does_not_outlive_its_superexec(echo: Echo) -> None:
-    """Last: it ends the run. What is killed with its parent takes its own children along."""
-    superexec = echo.sandbox.processes()["superexec"]
-    apps = children_of(superexec)
-    assert apps != []
-    os.kill(superexec, signal.SIGKILL)
-    for _ in range(200):
-        alive = [pid for pid in apps if runs(pid)]
-        if not alive:
-            break
-        time.sleep(0.1)
-    assert alive == []
+def test_a_killed_department_comes_back_under_its_own_name(echo: Echo) -> None:
+    before = {node.node_id: node.public_key for node in echo.sandbox.control.nodes()}
+    echo.sandbox.kill_node("research")
+    echo.sandbox.check()
+    echo.sandbox.restart_node("research")
+    assert echo.ask("back again").payloads == ["back again"] * len(echo.departments)
+    assert {n.node_id: n.public_key for n in echo.sandbox.control.nodes()} == before

@@ -1,0 +1,58 @@
+"""Times its legs: a message of 8 kB to every node, and every reply back."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.serverapp import Grid, ServerApp
+
+PAYLOAD = bytes(8000)
+DEADLINE_S = 120.0
+
+app = ServerApp()
+
+
+@app.main()
+def main(grid: Grid, context: Context) -> None:
+    nodes: list[int] = []
+    while len(nodes) < int(context.run_config["nodes"]):
+        nodes = list(grid.get_node_ids())
+        time.sleep(0.1)
+    leg = short_leg if context.run_config["loop"] == "short" else stock_leg
+    seconds = []
+    for _ in range(int(context.run_config["legs"])):
+        began = time.monotonic()
+        leg(grid, nodes)
+        seconds.append(time.monotonic() - began)
+    out = Path(os.environ["INFOSANDBOX_COORDINATOR"]).with_name("seconds.json")
+    out.with_suffix(".draft").write_text(json.dumps(seconds))
+    out.with_suffix(".draft").rename(out)
+    while True:
+        time.sleep(1)
+
+
+def messages(nodes: list[int]) -> list[Message]:
+    record = RecordDict({"ask": ConfigRecord({"payload": PAYLOAD})})
+    return [Message(record, dst_node_id=n, message_type="query", ttl=DEADLINE_S) for n in nodes]
+
+
+def stock_leg(grid: Grid, nodes: list[int]) -> None:
+    replies = list(grid.send_and_receive(messages(nodes), timeout=DEADLINE_S))
+    if len(replies) != len(nodes) or any(reply.has_error() for reply in replies):
+        raise RuntimeError("a node did not answer")
+
+
+def short_leg(grid: Grid, nodes: list[int]) -> None:
+    from federation.deployment.flower_coordinator import fast_grid  # noqa: PLC0415 - ours only here
+
+    fast_grid()
+    waiting = set(grid.push_messages(messages(nodes)))
+    while waiting:
+        for reply in grid.pull_messages(list(waiting)):
+            if reply.has_error():
+                raise RuntimeError("a node did not answer")
+            waiting.discard(reply.metadata.reply_to_message_id)
+        if waiting:
+            time.sleep(0.02)
