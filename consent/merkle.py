@@ -3,9 +3,9 @@
 A leaf is SHA-256(0x00 || entry), a node SHA-256(0x01 || left || right); the first byte keeps one
 from passing for the other. All of it is public.
 
-Only hashes of perfect subtrees are ever kept. They get consecutive places in the order in which
-they become known, so a log stores them as an append-only list, and a proof of a tree of n leaves
-reads at most about (log2 n)^2 / 2 of them. Level 0 is the leaves.
+Only hashes of perfect subtrees are ever kept. Each becomes known with its last leaf and never
+changes, so a log keeps them in that leaf's row, and a proof of a tree of n leaves reads about
+2 log2 n rows at most. Level 0 is the leaves.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from consent.log_errors import NotInLog, ProofInvalid
 HASH_BYTES = 32
 EMPTY_ROOT = sha256(b"").digest()
 LARGEST_TREE = 2**62
-"""Most leaves: a signed 64-bit integer still holds the place of every hash."""
+"""Most leaves: far from any log's size, and a signed 64-bit integer holds every index."""
 
 
 class Range(NamedTuple):
@@ -25,6 +25,13 @@ class Range(NamedTuple):
 
     begin: int
     end: int
+
+
+class Node(NamedTuple):
+    """A perfect subtree of 2**level leaves, named by the index of its last leaf."""
+
+    last: int
+    level: int
 
 
 def leaf_hash(entry: bytes) -> bytes:
@@ -49,7 +56,8 @@ def grow(
         leaves: hashes of the new leaves, in order.
 
     Returns:
-        The hashes that became known, in the order of their places, and the new frontier.
+        For each new leaf the hashes of the perfect subtrees that end with it, level 0 first,
+        joined; and the new frontier.
 
     Raises:
         ProofInvalid: the frontier does not belong to a tree of this size.
@@ -58,14 +66,14 @@ def grow(
         raise ProofInvalid("a frontier has one hash for each perfect subtree")
     known: list[bytes] = []
     edge = list(frontier)
-    for count, leaf in enumerate(leaves, start=size):
-        top = leaf
-        known.append(top)
-        rest = count
+    for index, leaf in enumerate(leaves, start=size):
+        top = joined = leaf
+        rest = index
         while rest & 1:
             top = node_hash(edge.pop(), top)
-            known.append(top)
+            joined += top
             rest >>= 1
+        known.append(joined)
         edge.append(top)
     return known, edge
 
@@ -80,13 +88,8 @@ def frontier_root(frontier: Sequence[bytes]) -> bytes:
     return root
 
 
-def stored(size: int) -> int:
-    """Return how many hashes a tree of ``size`` leaves has made known: the next one's place."""
-    return 2 * size - size.bit_count()
-
-
-def places(leaves: Range) -> list[int]:
-    """Return the places of the perfect subtrees that make up a range, from left to right.
+def nodes(leaves: Range) -> list[Node]:
+    """Return the perfect subtrees that make up a range, from left to right.
 
     Args:
         leaves: ``begin`` must be a multiple of the largest power of two that fits, as in every
@@ -97,13 +100,13 @@ def places(leaves: Range) -> list[int]:
     while begin < end:
         level = (end - begin).bit_length() - 1
         begin += 1 << level
-        found.append(stored(begin - 1) + level)
+        found.append(Node(begin - 1, level))
     return found
 
 
-def range_root(leaves: Range, hashes: Mapping[int, bytes]) -> bytes:
-    """Return the root over a range's leaves, from the hashes at its ``places``."""
-    return frontier_root([hashes[place] for place in places(leaves)])
+def range_root(leaves: Range, hashes: Mapping[Node, bytes]) -> bytes:
+    """Return the root over a range's leaves, from the hashes of its ``nodes``."""
+    return frontier_root([hashes[node] for node in nodes(leaves)])
 
 
 def inclusion_ranges(index: int, size: int) -> list[Range]:
