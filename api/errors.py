@@ -60,11 +60,3 @@ class TokensInvalid(DoorError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path}: {reason}. Write it again with api.auth.enroll_tokens.")
-
-
-class NotStarted(DoorError):
-    """The API did not start."""
-
-    def __init__(self) -> None:
-        """Say where the reason stands."""
-        super().__init__("The API did not start: correct what the log names and start it again.")

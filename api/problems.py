@@ -54,7 +54,6 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "Request body too large"
     ),
     door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
-    door.NotStarted: _kind(_DOWN, "not-started", "The API did not start"),
     # privacy
     privacy.InvalidLoss: _kind(_BAD, "invalid-loss", "Not a privacy loss"),
     privacy.InvalidBound: _kind(_BAD, "invalid-bound", "Not a usable bound"),

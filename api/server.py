@@ -7,7 +7,6 @@ import uvicorn
 
 from api.app import create_app
 from api.auth import write_private
-from api.errors import NotStarted
 from api.settings import Settings
 from federation.deployment.errors import PortInUse
 from federation.deployment.processes import LOOPBACK
@@ -15,7 +14,7 @@ from federation.deployment.processes import LOOPBACK
 _BACKLOG = 64
 
 
-def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) -> None:
+def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) -> bool:
     """Serve until the process is told to stop.
 
     Args:
@@ -23,9 +22,11 @@ def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) ->
         port: on loopback; 0 takes a free one.
         announce: a file to write the address to, once it listens.
 
+    Returns:
+        False if it could not start; the log says which file it stands on cannot be used.
+
     Raises:
         PortInUse: the port is taken.
-        NotStarted: a file it stands on cannot be used; the log above says which.
     """
     with _listening(port) as listener:
         address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
@@ -42,8 +43,7 @@ def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) ->
         )
         server = uvicorn.Server(config)
         server.run(sockets=[listener])
-    if not server.started:
-        raise NotStarted
+    return server.started
 
 
 def _listening(port: int) -> socket.socket:

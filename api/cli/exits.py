@@ -3,7 +3,7 @@
 from enum import IntEnum
 
 from api.demo.errors import ApiUnreachable, StateForeign, StoryBroken
-from api.errors import DoorError, NotStarted
+from api.errors import DoorError
 from consent.errors import ConsentError
 from federation.deployment.errors import AlreadyRunning, DeploymentError, PortInUse
 from federation.errors import FederationError
@@ -29,7 +29,7 @@ def exit_of(error: Exception) -> Exit:
     match error:
         case AlreadyRunning() | PortInUse() | StateForeign():
             return Exit.IN_USE
-        case DeploymentError() | ApiUnreachable() | NotStarted():
+        case DeploymentError() | ApiUnreachable():
             return Exit.PROCESS_FAILED
         case StoryBroken():
             return Exit.REFUSED

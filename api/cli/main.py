@@ -57,7 +57,9 @@ def serve(
     announce: Annotated[Path | None, typer.Option(help="Write the address to this file.")] = None,
 ) -> None:
     """Serve the API on loopback until it is told to stop."""
-    serve_api(Settings(coordinator=coordinator, tokens=tokens), port=port, announce=announce)
+    settings = Settings(coordinator=coordinator, tokens=tokens)
+    if not serve_api(settings, port=port, announce=announce):
+        raise typer.Exit(Exit.PROCESS_FAILED)
 
 
 def main() -> None:
