@@ -5,19 +5,15 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    PublicFormat,
-    load_ssh_public_key,
-)
 from flwr.app import Context, Message
 from flwr.serverapp import Grid, ServerApp
 
-from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.dispatch import load_roster, open_dispatcher
 from federation.coordinator.settings import ENVIRONMENT, load_coordinator_settings
-from federation.deployment.flower_coordinator import fast_grid
+from federation.deployment.flower_coordinator import GONE, fast_grid, node_key_pem
 from federation.errors import DepartmentMissing, ProtocolError
 from federation.messages import Answer, Ask, read_answer, to_record
+from federation.roster import Roster
 
 IDLE_S = 0.05
 POLL_S = 0.05
@@ -30,33 +26,19 @@ def main(grid: Grid, _context: Context) -> None:
     """Take one accepted run after the other, until Flower stops this process."""
     fast_grid()
     settings = load_coordinator_settings(Path(os.environ[ENVIRONMENT]))
-    exchange = GridExchange(grid)
-    dispatcher = open_dispatcher(settings, exchange)
-    exchange.expect(dispatcher)
+    dispatcher = open_dispatcher(settings, GridExchange(grid, load_roster(settings.keys)))
     while True:
         if not dispatcher.carry_out_next():
             time.sleep(IDLE_S)
 
 
-def node_key(openssh: str) -> bytes:
-    """Turn a roster's OpenSSH key into the bytes by which Flower knows the node."""
-    key = load_ssh_public_key(openssh.encode())
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-
 class GridExchange:
     """Send asks to the departments' nodes over Flower's Grid; a node is found by its pinned key."""
 
-    def __init__(self, grid: Grid) -> None:
-        """Speak over this grid."""
+    def __init__(self, grid: Grid, roster: Roster) -> None:
+        """Speak over this grid with the nodes whose keys the signed roster names."""
         self._grid = grid
-        self._keys: dict[str, bytes] = {}
-
-    def expect(self, dispatcher: Dispatcher) -> None:
-        """Pin each department to the node key that the signed roster names."""
-        self._keys = {
-            keys.department: node_key(keys.flower) for keys in dispatcher.roster.departments
-        }
+        self._keys = {keys.department: node_key_pem(keys.flower) for keys in roster.departments}
 
     def __call__(self, asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
         """Push one Message to each department and pull until all have answered.
@@ -73,16 +55,20 @@ class GridExchange:
         ]
         asked = dict(zip(self._grid.push_messages(messages), asks, strict=True))
         answers: dict[str, Answer] = {}
-        while asked and time.monotonic() < ends:
+        missing: list[str] = []
+        while asked and not missing and time.monotonic() < ends:
             for reply in self._grid.pull_messages(list(asked)):
                 department = asked.pop(reply.metadata.reply_to_message_id)
-                if reply.has_error():
-                    raise ProtocolError(f"the worker of {department} did not run the leg")
-                answers[department] = read_answer(reply.content)
-            if asked:
-                time.sleep(POLL_S)
-        if asked:
-            raise DepartmentMissing(tuple(sorted(asked.values())), deadline_s)
+                if not reply.has_error():
+                    answers[department] = read_answer(reply.content)
+                elif reply.error.code in GONE:
+                    missing.append(department)
+                else:
+                    raise ProtocolError(f"The worker of {department} did not run the leg.")
+            time.sleep(POLL_S if asked else 0)
+        if missing or asked:
+            late = sorted(missing or asked.values())
+            raise DepartmentMissing(tuple(late), deadline_s)
         return answers
 
     def _connected(

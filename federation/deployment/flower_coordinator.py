@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_ssh_public_key,
 )
+from flwr.common.constant import ErrorCode
 from flwr.proto import control_pb2, fab_pb2
 from flwr.supercore.constant import TaskType
 from flwr.supercore.control import ControlHttpClient
@@ -44,6 +45,9 @@ PULL_BACKOFF_S, PULL_BACKOFF_CAP_S = 0.02, 0.2
 """Flower waits 1 s, doubling to 10 s, when a message came before its parts."""
 
 RETRY_CAP_S = 2
+
+GONE = frozenset({ErrorCode.NODE_UNAVAILABLE, ErrorCode.CLIENT_APP_CRASHED})
+"""The errors with which Flower itself replies for a node or a worker that is no longer there."""
 
 _FEDERATION = "@none/default"
 
