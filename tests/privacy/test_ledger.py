@@ -190,6 +190,14 @@ def test_a_removed_or_moved_entry_is_named(place: int, apart: int) -> None:
     assert caught.value.entry == place
 
 
+def test_an_entry_forged_with_a_fitting_digest_breaks_the_link_after_it() -> None:
+    entries = chain(HISTORY)
+    entries[3] = sealed(3, entries[2].digest, changed(HISTORY[3], "rho"))
+    with pytest.raises(LedgerBroken) as caught:
+        verify_chain(entries)
+    assert caught.value.entry == 4
+
+
 def test_a_history_rewritten_to_the_end_has_another_head() -> None:
     honest = chain(HISTORY)
     rewritten = chain([changed(HISTORY[0], "at"), *HISTORY[1:]])

@@ -154,11 +154,18 @@ def test_a_broken_ledger_spends_nothing(engine: sa.Engine, ledger: Ledger) -> No
         Ledger(engine).reserve("firm", Rho(0.1), "plan#2", AT)
 
 
-def test_a_history_cut_short_under_a_running_process_is_noticed(
-    engine: sa.Engine, ledger: Ledger
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'delete from privacy_ledger where "index" = 2',
+        """update privacy_ledger set digest = 'f' where "index" = 2""",
+    ],
+)
+def test_a_history_rewritten_under_a_running_process_is_noticed(
+    engine: sa.Engine, ledger: Ledger, statement: str
 ) -> None:
     ledger.reserve("firm/risk", Rho(0.25), "plan#1", AT)
-    overwrite(engine, 'delete from privacy_ledger where "index" = 2')
+    overwrite(engine, statement)
     with pytest.raises(LedgerBroken) as caught:
         ledger.reserve("firm", Rho(0.1), "plan#2", AT)
     assert caught.value.entry == 2
