@@ -89,8 +89,9 @@ SERVER_APP_PATHS = _paths("runtime", "get-nodes", "push-logs")
 def guarded_superlink(flower: Application, token: bytes) -> Guard:
     """Put Flower's SuperLink behind the guard and the doorbell.
 
-    Fleet paths ask for a registered node's signature, task paths for a task token or the SuperExec
-    secret (Flower checks those); control paths ask for ``token`` (secret, checked by the guard).
+    Fleet paths are for every peer and ask for a registered node's signature; task paths are for
+    this machine and ask for a task token or the SuperExec secret (Flower checks those); control
+    paths are for this machine and ask for ``token`` (secret, checked by the guard).
     """
     doorbell = Doorbell(
         application=flower,
@@ -107,7 +108,8 @@ def guarded_superlink(flower: Application, token: bytes) -> Guard:
     )
     return Guard(
         application=doorbell,
-        open_paths=FLEET_PATHS | TASK_PATHS | SERVER_APP_PATHS,
+        open_paths=FLEET_PATHS,
+        local_paths=TASK_PATHS | SERVER_APP_PATHS,
         token_paths=CONTROL_PATHS,
         token=token,
     )

@@ -81,7 +81,7 @@ def supernode() -> None:
             rings={},
         )
         doorbells.append(doorbell)
-        return Guard(application=doorbell, open_paths=TASK_PATHS)
+        return Guard(application=doorbell, local_paths=TASK_PATHS)
 
     def nap(seconds: float) -> None:
         # Idle waiting is left to the SuperLink's doorbell; waiting for a reply: a task is there.

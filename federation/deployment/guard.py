@@ -8,6 +8,7 @@ what is not on its list does not exist.
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from hmac import compare_digest
+from ipaddress import ip_address
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -26,14 +27,16 @@ _NOT_FOUND, _UNAUTHORIZED, _TOO_LARGE = 404, 401, 413
 class Guard:
     """An ASGI application that lets few requests through to another one.
 
-    application: what is guarded.
-    open_paths: exact paths that any peer may call; the application authenticates them itself.
-    token_paths: exact paths that need ``Authorization: Bearer <token>``.
+    application: what is guarded; it authenticates callers of open and local paths itself.
+    open_paths: exact paths for any peer.
+    local_paths: exact paths for peers on this machine (a loopback address).
+    token_paths: the same, with ``Authorization: Bearer <token>``.
     token: the bearer token, secret; compared in constant time.
     """
 
     application: Application
-    open_paths: frozenset[str]
+    open_paths: frozenset[str] = frozenset()
+    local_paths: frozenset[str] = frozenset()
     token_paths: frozenset[str] = frozenset()
     token: bytes = field(default=b"", repr=False)
     body_limit: int = BODY_LIMIT
@@ -50,13 +53,20 @@ class Guard:
         await _pass_capped(self.application, scope, receive, send, limit=self.body_limit)
 
     def _refusal(self, scope: Scope) -> int | None:
-        path = scope["path"]
-        if path in self.token_paths:
-            if not _bears(scope, self.token):
-                return _UNAUTHORIZED
-        elif path not in self.open_paths:
+        path, local = scope["path"], _is_local(scope)
+        if not (path in self.open_paths or (local and path in self.local_paths | self.token_paths)):
             return _NOT_FOUND
+        if path in self.token_paths and not _bears(scope, self.token):
+            return _UNAUTHORIZED
         return _TOO_LARGE if _declared_length(scope) > self.body_limit else None
+
+
+def _is_local(scope: Scope) -> bool:
+    peer = scope.get("client")
+    try:
+        return peer is not None and ip_address(peer[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _bears(scope: Scope, token: bytes) -> bool:

@@ -49,7 +49,7 @@ class Sandbox:
     _commands: dict[str, Command] = field(default_factory=dict, repr=False)
     _children: dict[str, Child] = field(default_factory=dict, repr=False)
     _held: ExitStack = field(default_factory=ExitStack, repr=False)
-    _deadline_s: float = 60.0
+    _deadline_s: float = 120.0
 
     @classmethod
     def start(
@@ -63,7 +63,7 @@ class Sandbox:
         port: int = 0,
         app: str = CLIENT_APP,
         bundle: bytes | None = None,
-        deadline_s: float = 60.0,
+        deadline_s: float = 120.0,
     ) -> Self:
         """Start every process and the run; return when the ServerApp runs and all nodes are online.
 

@@ -36,6 +36,7 @@ def call(
     *,
     headers: tuple[tuple[bytes, bytes], ...] = (),
     chunks: tuple[bytes, ...] = (b"",),
+    peer: tuple[str, int] | None = ("127.0.0.1", 4242),
 ) -> int:
     """Send one request; return the status of the one response."""
     incoming = [
@@ -50,7 +51,7 @@ def call(
     async def send(event: Event) -> None:
         sent.append(event)
 
-    scope = {"type": "http", "path": path, "headers": list(headers)}
+    scope = {"type": "http", "path": path, "headers": list(headers), "client": peer}
     asyncio.run(guard(scope, receive, send))
     statuses = [event["status"] for event in sent if "status" in event]
     assert len(statuses) == 1
@@ -67,6 +68,7 @@ def guard(inside: Remembering) -> Guard:
     return Guard(
         application=inside,
         open_paths=frozenset({"/open"}),
+        local_paths=frozenset({"/local"}),
         token_paths=frozenset({"/control"}),
         token=TOKEN,
         body_limit=10,
@@ -78,6 +80,19 @@ def test_what_is_not_on_the_list_does_not_exist(guard: Guard, inside: Rememberin
         assert call(guard, path) == 404
     assert inside.bodies == []
     assert call(guard, "/open") == 200
+
+
+@pytest.mark.parametrize("peer", [("192.0.2.7", 1), ("2001:db8::7", 1), ("", 1), None])
+def test_other_machines_reach_open_paths_only(guard: Guard, peer: tuple[str, int] | None) -> None:
+    header = (b"authorization", b"Bearer " + TOKEN)
+    assert call(guard, "/open", peer=peer) == 200
+    assert call(guard, "/local", peer=peer) == 404
+    assert call(guard, "/control", headers=(header,), peer=peer) == 404
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "::1"])
+def test_this_machine_reaches_local_paths(guard: Guard, address: str) -> None:
+    assert call(guard, "/local", peer=(address, 1)) == 200
 
 
 @pytest.mark.parametrize(
@@ -107,9 +122,7 @@ def test_the_token_opens_a_control_path(guard: Guard, inside: Remembering) -> No
 
 
 def test_an_empty_token_opens_nothing(inside: Remembering) -> None:
-    guard = Guard(
-        application=inside, open_paths=frozenset(), token_paths=frozenset({"/control"}), token=b""
-    )
+    guard = Guard(application=inside, token_paths=frozenset({"/control"}), token=b"")
     assert call(guard, "/control", headers=((b"authorization", b"Bearer "),)) == 401
 
 
