@@ -55,6 +55,15 @@ def _named(node: ast.AST) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
+def _maker(function: ast.expr) -> str:
+    """Return x of type(x) and of x.__class__; "self" makes a class of its own file only."""
+    if isinstance(function, ast.Call) and _named(function.func) == "type" and function.args:
+        return ast.unparse(function.args[0])
+    if isinstance(function, ast.Attribute) and function.attr == "__class__":
+        return ast.unparse(function.value)
+    return ""
+
+
 def _made(tree: ast.AST, names: set[str]) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or _named(node.func) in ASKS_ONLY:
@@ -62,10 +71,8 @@ def _made(tree: ast.AST, names: set[str]) -> Iterator[tuple[int, str]]:
         handed = [node.func, *node.args, *(k.value for k in node.keywords)]
         for seal in {_named(part) for part in handed} & names:
             yield node.lineno, f"{seal} is minted elsewhere"
-        if isinstance(node.func, ast.Call) and _named(node.func.func) == "type":
+        if _maker(node.func) not in ("", "self"):
             yield node.lineno, "type(x)(...) makes whatever x is"
-        if _named(node.func) == "__class__":
-            yield node.lineno, "x.__class__(...) makes whatever x is"
 
 
 def _derived(tree: ast.AST, names: set[str]) -> Iterator[tuple[int, str]]:
@@ -142,6 +149,9 @@ def test_a_forged_seal_is_caught(seal: str, forgery: str) -> None:
 def test_naming_a_seal_is_no_forgery() -> None:
     honest = (
         "from mint import Release\n"
+        "class Columns:\n"
+        "    def merged(self) -> 'Columns':\n"
+        "        return type(self)()\n"
         "def show(release: Release) -> tuple[Release, ...]:\n"
         "    assert isinstance(release, Release)\n"
         "    return (release,)\n"
