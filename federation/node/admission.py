@@ -21,6 +21,8 @@ from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read
 from federation.run_permit import RunPermit, verify_permit
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import Announcement, verified_publics
+from privacy import filters
+from privacy.ledger import lineage
 from privacy.loss import Rho
 
 CONSENT_LABEL = b"consent-epoch"
@@ -50,6 +52,9 @@ class Admitted:
 def admit(node: Node, ask: Ask, now: int) -> Admitted:
     """Check one leg and reserve its plan's whole ρ in the department's own ledger.
 
+    A tokens leg releases no sum, so it is only asked whether the plan could be paid for: if another
+    department then turns out to be missing, nothing was spent here.
+
     Args:
         node: the department's; its consent snapshot moves forward with the ask's delta.
         ask: as it arrived; not trusted.
@@ -75,8 +80,17 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
     node.journal.admit(run)
     at = datetime.fromtimestamp(now, UTC)
     pool = policy.pool_of(plan.purpose)
-    node.ledger.reserve(pool, Rho(value=plan.rho), admitted.request, at)
+    if run.leg == "tokens":
+        _affordable(node, pool, Rho(value=plan.rho))
+    else:
+        node.ledger.reserve(pool, Rho(value=plan.rho), admitted.request, at)
     return admitted
+
+
+def _affordable(node: Node, pool: str, rho: Rho) -> None:
+    for name in lineage(pool):
+        state = node.ledger.state(name)
+        filters.admit(state.spent, state.reserved, state.budget, rho, name)
 
 
 def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, QuestionPlan | TrainingPlan]:

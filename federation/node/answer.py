@@ -109,10 +109,9 @@ def _masked(
 
 
 def _tokens(node: Node, admitted: Admitted, now: int) -> Answer:
-    with _given_back_if_refused(node, admitted, now):
-        if not isinstance(admitted.plan, QuestionPlan):
-            raise ProtocolError("Only a question has tokens.")
-        payload = sent_tokens(node, admitted, admitted.plan)
+    if not isinstance(admitted.plan, QuestionPlan):
+        raise ProtocolError("Only a question has tokens.")
+    payload = sent_tokens(node, admitted, admitted.plan)
     node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
     return _answer(node, admitted, payload)
 

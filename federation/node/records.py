@@ -20,6 +20,7 @@ from consent.catalogue import Catalogue, Field
 from consent.decisions import Permit
 from consent.epochs import pseudonyms
 from consent.errors import InvalidClientId
+from consent.packed import Roll, pack
 from federation.errors import RecordsUnavailable
 from federation.node.columns import (
     Column,
@@ -41,7 +42,7 @@ class _Raw:
 
     epoch: object
     ids: tuple[str, ...]
-    pseudonyms: list[bytes]
+    pseudonyms: Roll
     columns: Mapping[str, Column]
 
 
@@ -172,7 +173,7 @@ def _checked(table: pa.Table, fields: Collection[Field], epoch: object, key: byt
     return _Raw(
         epoch=epoch,
         ids=ids,
-        pseudonyms=pseudonyms(key, ids),
+        pseudonyms=pack(pseudonyms(key, ids)),
         columns={
             f.name: numpy_column(f, table.column(f.name))
             if f.name in table.column_names

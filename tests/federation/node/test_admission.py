@@ -12,6 +12,7 @@ from federation.node.admission import admit
 from federation.node.answer import answer
 from federation.plans import canonical
 from federation.rounds import ask_question, drive
+from privacy.errors import BudgetExceeded
 
 NOW = 1_800_000_000
 STRANGER = Ed25519PrivateKey.generate()
@@ -31,13 +32,21 @@ def refused(firm: Any, ask: Ask, code: str, now: int = NOW) -> None:
 
 def test_an_honest_leg_is_admitted_and_reserves_the_whole_plan(firm: Any) -> None:
     plan = firm.plan()
-    admitted = admit(firm.nodes["risk"], firm.ask(plan, "tokens", "risk"), NOW)
+    admitted = admit(firm.nodes["risk"], firm.ask(plan, "sum", "risk"), NOW)
     assert admitted.plan == plan
     assert admitted.permit.fields == ("age",)
     assert admitted.request == f"{admitted.run.plan}#0"
     pool = firm.nodes["risk"].ledger.state("department/review")
     assert (pool.reserved.value, pool.spent.value) == (plan.rho, 0.0)
     assert firm.nodes["risk"].ledger.state("department").reserved.value == plan.rho
+
+
+def test_a_tokens_leg_reserves_nothing_but_must_be_affordable(make_firm: Any, policy: str) -> None:
+    firm = make_firm(policy=policy.replace("review = 100.0", "review = 1.0"))
+    admit(firm.nodes["risk"], firm.ask(firm.plan(rho=0.001), "tokens", "risk"), NOW)
+    assert firm.nodes["risk"].ledger.state("department").reserved.value == 0.0
+    with pytest.raises(BudgetExceeded):
+        admit(firm.nodes["risk"], firm.ask(firm.plan(rho=8.0), "tokens", "risk"), NOW)
 
 
 @pytest.mark.parametrize(

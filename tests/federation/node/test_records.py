@@ -109,7 +109,8 @@ def test_a_permit_cannot_be_made_by_hand_or_carried_to_another_department(firm: 
             purpose="review",
             epoch=1,
             fields=("age",),
-            _needed=np.zeros(1, dtype=np.uint8),
+            _needed=(),
+            _standings=np.zeros(1, dtype=np.uint8),
             _snapshot=leave._snapshot,
             _seal=object(),
         )

@@ -30,7 +30,7 @@ from federation.sealing import seal
 
 NOW = 1_800_000_000
 DEPARTMENTS = ("advisory", "research", "risk")
-CATALOGUE = Path(__file__).with_name("catalogue.toml")
+CATALOGUE = Path(__file__).parent / "node" / "catalogue.toml"
 POLICY = """
 kinds = ["question", "training"]
 max_rho = 50.0

@@ -1,0 +1,246 @@
+"""Carrying runs out in one process: the real coordinator, three real nodes, no Flower between."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.coordinator.desk import budgets, plan_of, submit
+from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.runs import Run, RunState
+from federation.coordinator.settings import load_coordinator_settings
+from federation.errors import ApprovalNeeded, DepartmentMissing, PlanInvalid, RequestMismatch
+from federation.messages import Answer, Ask
+from federation.node.answer import answer
+from privacy.errors import BudgetExceeded
+
+POLICY = """
+delta = 1e-6
+automatic_epsilon = 20.0
+[firm]
+epsilon = 40.0
+[purposes.review]
+epsilon = 30.0
+"""
+QUESTION = {
+    "kind": "question",
+    "purpose": "review",
+    "statistics": [{"kind": "count"}, {"kind": "mean", "field": "age"}],
+    "by": ["education"],
+    "rho": 0.5,
+    "reason": "a test of the desk",
+}
+TRAINING = {
+    "kind": "training",
+    "purpose": "review",
+    "target": "defaulted",
+    "features": ["education", "age"],
+    "rounds": 3,
+    "local_steps": 2,
+    "epsilon": 4.0,
+    "reason": "a test of the desk",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Wire:
+    """Asks go to nodes in this process; a department can be made silent or forgetful."""
+
+    firm: Any
+    silent: set[str] = field(default_factory=set)
+    before: Callable[[str, Ask], None] = lambda _department, _ask: None
+    legs: list[str] = field(default_factory=list)
+
+    def __call__(self, asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
+        answers = {}
+        for department, ask in asks.items():
+            self.before(department, ask)
+            if department not in self.silent:
+                now = int(datetime.now(UTC).timestamp())
+                answers[department] = answer(self.firm.nodes[department], ask, now)
+        self.legs.append(next(iter(asks.values())).leg)
+        if missing := tuple(sorted(asks.keys() & self.silent)):
+            raise DepartmentMissing(missing, deadline_s)
+        return answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinator:
+    wire: Wire
+    dispatcher: Dispatcher
+
+    def submit(self, request: dict[str, Any], /, **options: Any) -> Run:
+        desk = self.dispatcher.desk
+        return submit(plan_of(request, desk), desk, asker="ann", **options)
+
+    def ask(self, request: dict[str, Any], /, **options: Any) -> Run:
+        run = self.submit(request, **options)
+        assert self.dispatcher.carry_out_next()
+        return self.dispatcher.desk.runs.get(run.id)
+
+    def used(self) -> float:
+        firm = budgets(self.dispatcher.desk)[0]
+        return firm.spent_rho + firm.reserved_rho
+
+
+@pytest.fixture
+def coordinator(firm: Any) -> Iterator[Coordinator]:
+    home: Path = firm.folder
+    (home / "policy.toml").write_text(POLICY)
+    (home / "coordinator.toml").write_text(
+        f'database = "sqlite:///{home}/coordinator.db"\n'
+        f'catalogue = "{home}/catalogue.toml"\npolicy = "{home}/policy.toml"\n'
+        f'keys = "{firm.enrolment.coordinator}"\nconsent_keys = "{firm.enrolment.consent}"\n'
+        f'models = "{home}/models"\n'
+    )
+    wire = Wire(firm=firm)
+    dispatcher = open_dispatcher(load_coordinator_settings(home / "coordinator.toml"), wire)
+    rows = [(client, client, level) for client, level in firm.levels.items()]
+    dispatcher.desk.register.load(rows, datetime.now(UTC))
+    yield Coordinator(wire=wire, dispatcher=dispatcher)
+    dispatcher.desk.engine.dispose()
+
+
+def test_a_question_comes_back_with_counts_means_and_a_label(coordinator: Coordinator) -> None:
+    run = coordinator.ask(QUESTION)
+    assert run.state is RunState.RELEASED, run.refusal
+    assert run.result is not None
+    assert run.label is not None
+    firm = coordinator.wire.firm
+    clients = {c: r for rows in firm.rows.values() for c, r in rows.items()}
+    for row in run.result["rows"]:
+        exact = [
+            r["age"]
+            for c, r in clients.items()
+            if firm.levels[c] >= 2 and r["education"] == row["cell"]["education"] and r["age"]
+        ]
+        assert abs(row["count"]["value"] - len(exact)) <= 4 * row["count"]["half_width"]
+    assert run.label["rho"] == 0.5
+    assert run.label["consent_epoch"] == len(firm.levels)
+    assert coordinator.used() == pytest.approx(0.5)
+    assert coordinator.wire.legs == ["hello", "tokens", "sum"]
+
+
+def test_a_training_leaves_a_model_behind(coordinator: Coordinator) -> None:
+    run = coordinator.ask(TRAINING)
+    assert run.state is RunState.RELEASED, run.refusal
+    assert run.result is not None
+    assert (coordinator.dispatcher.desk.settings.models / run.result["model"]).is_file()
+    assert coordinator.wire.legs == ["hello", "round", "round", "round"]
+
+
+def test_the_same_question_costs_once_whoever_asks_and_why(coordinator: Coordinator) -> None:
+    run = coordinator.ask(QUESTION)
+    before = coordinator.used()
+    assert coordinator.submit(QUESTION | {"reason": "quite another reason"}).id == run.id
+    assert coordinator.used() == before
+
+
+def test_a_new_consent_epoch_makes_a_new_question(coordinator: Coordinator) -> None:
+    first = coordinator.ask(QUESTION)
+    register = coordinator.dispatcher.desk.register
+    someone = next(iter(coordinator.wire.firm.levels))
+    register.set_level(someone, 0, datetime.now(UTC))
+    second = coordinator.ask(QUESTION)
+    assert second.id != first.id
+    assert second.state is RunState.RELEASED, second.refusal
+
+
+def test_a_request_key_gives_its_own_run_and_refuses_another_plan(coordinator: Coordinator) -> None:
+    run = coordinator.submit(QUESTION, request="key-1")
+    assert coordinator.submit(QUESTION, request="key-1").id == run.id
+    with pytest.raises(RequestMismatch):
+        coordinator.submit(QUESTION | {"rho": 0.6}, request="key-1")
+
+
+def test_a_silent_department_is_named_and_costs_nothing(coordinator: Coordinator) -> None:
+    coordinator.wire.silent = {"research"}
+    run = coordinator.ask(QUESTION)
+    assert run.refusal is not None
+    assert "research" in run.refusal["text"]
+    assert coordinator.used() == 0
+    coordinator.wire.silent = set()
+    assert coordinator.ask(QUESTION).state is RunState.RELEASED
+
+
+def test_silence_after_the_tokens_costs_the_departments_nothing(coordinator: Coordinator) -> None:
+    def hush(_department: str, ask: Ask) -> None:
+        if ask.leg == "tokens":
+            coordinator.wire.silent = {"risk"}
+
+    coordinator.wire.before = hush
+    run = coordinator.ask(QUESTION)
+    assert run.state is RunState.REFUSED
+    assert coordinator.used() == 0
+    for node in coordinator.wire.firm.nodes.values():
+        assert node.ledger.state("department").reserved.value == 0
+
+
+def test_silence_in_a_leg_that_spends_stays_spent(coordinator: Coordinator) -> None:
+    def hush(_department: str, ask: Ask) -> None:
+        if ask.leg == "sum":
+            coordinator.wire.silent = {"risk"}
+
+    coordinator.wire.before = hush
+    run = coordinator.ask(QUESTION)
+    assert run.state is RunState.REFUSED
+    assert coordinator.used() == pytest.approx(0.5)
+
+
+def test_a_worker_that_restarted_is_greeted_again(coordinator: Coordinator) -> None:
+    assert coordinator.ask(QUESTION).state is RunState.RELEASED
+    coordinator.wire.firm.open("research")
+    run = coordinator.ask(QUESTION | {"rho": 0.4})
+    assert run.state is RunState.RELEASED, run.refusal
+    assert coordinator.wire.legs == ["hello", "tokens", "sum", "tokens", "hello", "tokens", "sum"]
+
+
+def test_a_run_whose_process_died_is_ended_and_stays_spent(coordinator: Coordinator) -> None:
+    run = coordinator.submit(QUESTION)
+    coordinator.dispatcher.desk.runs.take()
+    settings = coordinator.dispatcher.desk.settings
+    reopened = open_dispatcher(settings, coordinator.wire)
+    ended = reopened.desk.runs.get(run.id)
+    assert ended.state is RunState.REFUSED
+    assert ended.refusal is not None
+    assert ended.refusal["code"] == "RunInterrupted"
+    assert coordinator.used() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"rho": 50.0}, ApprovalNeeded),
+        ({"cohort": ["risk", "audit"]}, PlanInvalid),
+        ({"by": ["education", "education"]}, PlanInvalid),
+        ({"statistics": [{"kind": "mean", "field": "education"}]}, PlanInvalid),
+        ({"epsilon": 1.0}, PlanInvalid),
+        ({"unit": "household"}, PlanInvalid),
+    ],
+)
+def test_a_request_that_cannot_be_carried_out_costs_nothing(
+    coordinator: Coordinator, change: dict[str, Any], error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        coordinator.submit(QUESTION | change)
+    assert coordinator.used() == 0
+    assert not coordinator.dispatcher.carry_out_next()
+
+
+def test_a_pool_that_is_used_up_refuses_before_the_work(coordinator: Coordinator) -> None:
+    legs = 0
+    with pytest.raises(BudgetExceeded):  # noqa: PT012 - the budget decides how many fit
+        for number in range(100):
+            coordinator.ask(TRAINING | {"epsilon": 15.0, "rounds": 1, "local_steps": number + 1})
+            legs = len(coordinator.wire.legs)
+    assert len(coordinator.wire.legs) == legs
+
+
+def test_equal_trainings_race_to_one_reservation(coordinator: Coordinator) -> None:
+    first, second = coordinator.submit(TRAINING), coordinator.submit(TRAINING)
+    assert first.id == second.id
+    assert coordinator.dispatcher.carry_out_next()
+    assert not coordinator.dispatcher.carry_out_next()
