@@ -79,6 +79,18 @@ def test_every_setting_is_on_the_settings_page_and_no_other(heading: str) -> Non
     assert set(rows) == set(SETTINGS[heading].model_fields)
 
 
+@pytest.mark.parametrize("heading", SETTINGS)
+def test_a_default_is_the_one_that_holds(heading: str) -> None:
+    told = section(page("docs/settings.md"), heading)
+    rows = dict(re.findall(r"(?m)^\| `(\w+)` \| .* \| (.*) \|$", told))
+    defaults = {
+        name: f"{field.default:g}"
+        for name, field in SETTINGS[heading].model_fields.items()
+        if isinstance(field.default, int | float)
+    }
+    assert {name: rows[name] for name in defaults} == defaults
+
+
 def test_every_environment_variable_is_on_the_settings_page() -> None:
     used = {
         name
