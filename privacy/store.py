@@ -6,7 +6,7 @@ to disk at every commit), an advisory lock on PostgreSQL. The index is the prima
 without the lock two writers could never both append the same place.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -119,7 +119,8 @@ class Ledger:
             LedgerBroken: the history was rewritten.
         """
         with self._engine.connect() as connection:
-            return self._caught_up(connection).pool(pool)
+            self._state = self._caught_up(connection)
+        return self._state.pool(pool)
 
     def entries(self) -> tuple[Entry, ...]:
         """Return the whole history, oldest first, as stored.
@@ -134,9 +135,14 @@ class Ledger:
         """Check the whole history from its first entry and return its head digest.
 
         Raises:
-            LedgerBroken: names the first entry that is not the one that was written.
+            LedgerBroken: names the first entry that is not the one that was written, or the last
+                one that this process knew and that is gone.
         """
-        return ledger.verify_chain(self.entries())
+        known, entries = self._state, self.entries()
+        state = follow(EMPTY, entries)
+        _check_known(known, entries[known.length - 1 : known.length])
+        self._state = state
+        return state.head
 
     def _append(self, rule: Callable[[LedgerState], Event | None]) -> None:
         with self._exclusive() as connection:
@@ -155,13 +161,11 @@ class Ledger:
     def _caught_up(self, connection: sa.Connection) -> LedgerState:
         """Fold what was appended since, after checking that the last known entry still stands."""
         known = self._state
-        rows = _rows(connection, max(known.length - 1, 0))
-        if known.length:
-            last = known.length - 1
-            if not rows or (rows[0].index, rows[0].digest) != (last, known.head):
-                raise LedgerBroken(last, "is gone or was replaced")
-            rows = rows[1:]
-        return follow(known, map(_entry, rows))
+        if not known.length:
+            return follow(known, map(_entry, _rows(connection, 0)))
+        rows = _rows(connection, known.length - 1)
+        _check_known(known, rows[:1])
+        return follow(known, map(_entry, rows[1:]))
 
     @contextmanager
     def _exclusive(self) -> Iterator[sa.Connection]:
@@ -188,6 +192,13 @@ def _rows(connection: sa.Connection, start: int) -> list[_Row]:
         sa.select(_ENTRIES).where(column["index"] >= start).order_by(column["index"])
     )
     return [_Row(*row) for row in found]
+
+
+def _check_known(known: LedgerState, last: Sequence[_Row | Entry]) -> None:
+    """Refuse a history in which the last known entry no longer stands in its place."""
+    found = [(row.index, row.digest) for row in last]
+    if known.length and found != [(known.length - 1, known.head)]:
+        raise LedgerBroken(known.length - 1, "is gone or was replaced")
 
 
 def _entry(row: _Row) -> Entry:
