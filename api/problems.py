@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import consent.errors as consent
+import consent.log_errors as log
 import federation.deployment.errors as deployment
 import federation.errors as federation
 import models.errors as models
@@ -78,6 +79,19 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     consent.EpochStale: _kind(_CLASH, "epoch-stale", "Consent snapshot too old"),
     consent.EpochInvalid: _kind(_PEER, "epoch-invalid", "Consent snapshot refused"),
     consent.PermitForged: _kind(_OURS, "permit-forged", "A consent permit was forged"),
+    # its transparency log, receipts and level proofs
+    log.ProofInvalid: _kind(_PEER, "proof-invalid", "A proof of the log does not hold"),
+    log.ProofMisplaced: _kind(_PEER, "proof-misplaced", "A proof of the log for another size"),
+    log.CheckpointInvalid: _kind(_PEER, "checkpoint-invalid", "Not a checkpoint of the log"),
+    log.EntryInvalid: _kind(_OURS, "entry-invalid", "Not an entry of the log"),
+    log.LogBroken: _kind(_DOWN, "log-broken", "The transparency log is damaged"),
+    log.LogForked: _kind(_PEER, "log-forked", "The log contradicts what it signed"),
+    log.LogRolledBack: _kind(_PEER, "log-rolled-back", "The log is shorter than before"),
+    log.NotInLog: _kind(_GONE, "not-in-log", "Not in the log"),
+    log.CommitmentInvalid: _kind(_BAD, "commitment-invalid", "A commitment does not open"),
+    log.ReceiptInvalid: _kind(_BAD, "receipt-invalid", "Not a consent receipt"),
+    log.LevelProofInvalid: _kind(_BAD, "level-proof-invalid", "The level proof does not hold"),
+    log.LevelNotReached: _kind(_NO, "level-not-reached", "The level is not covered"),
     # models
     models.TooLarge: _kind(_BAD, "model-too-large", "The model is too large"),
     models.InvalidSetting: _kind(_BAD, "invalid-setting", "A setting is out of range"),

@@ -102,7 +102,7 @@ def test_the_aucs_are_marked_as_outside() -> None:
     scores = Scores(alone={"lending": 0.7, "wealth": None}, federated=0.81, without_noise=0.82)
     own = {d: Scores(alone={d: 0.71}, federated=0.8, without_noise=0.8) for d in scores.alone}
     shown = text(auc_table(Comparison(everyone=scores, departments=own), 2.0))
-    for part in ("OUTSIDE the sandbox", "no switch", "0.810", "0.820", "–", "ε = 2"):
+    for part in ("OUTSIDE the sandbox", "no switch", "0.810", "0.820", "wealth –", "ε = 2"):
         assert part in shown
 
 

@@ -1,0 +1,30 @@
+import signal
+
+import pytest
+
+from api.demo.processes import ended_by_signals, seldom, undisturbed
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_demonstration_as_ctrl_c_does(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), ended_by_signals():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+def test_a_second_ctrl_c_does_not_stop_the_stopping() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with undisturbed():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_check_is_made_seldom_but_made() -> None:
+    looked: list[int] = []
+    often = seldom(lambda: looked.append(1), seconds=0.0)
+    rarely = seldom(lambda: looked.append(2), seconds=3600.0)
+    for _ in range(3):
+        often()
+        rarely()
+    assert looked == [1, 1, 1]
