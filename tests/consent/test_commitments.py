@@ -67,7 +67,7 @@ def test_a_fact_without_canonical_json_is_refused(value: Fact) -> None:
 # Erasure
 
 
-IDS = [f"TW{number:06d}" for number in range(200)]
+IDS = [f"TW{number:06d}" for number in range(60)]
 CHANGES = ["given", "raised", "lowered", "withdrawn"]
 
 
