@@ -77,6 +77,28 @@ class BudgetExceeded(PrivacyError):
         )
 
 
+class TargetUnreachable(PrivacyError):
+    """An error that is wanted costs more than is left.
+
+    Attributes:
+        statistic: whose error it is.
+        least: the least error that can be reached, in its unit; infinite if nothing is left.
+        requested: rho that the wanted errors cost; infinite if no plan may cost so much.
+        remaining: rho that is left.
+    """
+
+    def __init__(self, statistic: str, least: float, requested: float, remaining: float) -> None:
+        """Keep the statistic, the least error and both amounts."""
+        self.statistic = statistic
+        self.least = least
+        self.requested = requested
+        self.remaining = remaining
+        super().__init__(
+            f"The errors that are wanted cost rho {requested} and {remaining} is left: "
+            f"the least error within reach for {statistic} is {least}; widen the target."
+        )
+
+
 class UnknownPool(PrivacyError):
     """A pool was never opened.
 
