@@ -1,6 +1,5 @@
 """The program as a shell sees it: exit codes, and one line instead of a traceback."""
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from api.cli.exits import Exit, exit_of
-from api.cli.main import EPILOG, app
+from api.cli.main import EPILOG, app, main
 from api.demo.errors import ApiUnreachable, FolderInvalid, StateForeign, StoryBroken
 from consent.errors import CatalogueError, Mistake
 from federation.deployment.errors import AlreadyRunning, NotReady, PortInUse, ProcessEnded
@@ -45,31 +44,44 @@ def test_the_help_shows_the_exit_codes(command: str) -> None:
     assert "4 a process failed" in shown.output
 
 
-def infosandbox(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "api.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+def infosandbox(patch: pytest.MonkeyPatch, *arguments: str) -> object:
+    """Run the program in this process and return its exit code."""
+    patch.setattr(sys, "argv", ["infosandbox", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code
 
 
-def test_a_wrong_folder_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
-    ended = infosandbox("demo", "--from", str(tmp_path / "no"), "--state", str(tmp_path / "state"))
-    assert ended.returncode == Exit.BAD_INPUT
-    assert "Traceback" not in ended.stderr
-    assert ended.stderr.startswith("error: ")
-    assert ended.stdout == ""
-    assert not (tmp_path / "state").exists()
+def test_a_wrong_folder_is_one_line_and_exit_code_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = tmp_path / "state"
+    code = infosandbox(monkeypatch, "demo", "--from", str(tmp_path / "no"), "--state", str(state))
+    told = capsys.readouterr()
+    assert code == Exit.BAD_INPUT
+    assert told.err.startswith("error: ")
+    assert "--from" in told.err
+    assert told.out == ""
+    assert not state.exists()
 
 
-def test_a_foreign_state_is_exit_code_5_and_left_alone(tiny_folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "thesis").touch()
-    ended = infosandbox("demo", "--from", str(tiny_folder), "--state", str(tmp_path / "mine"))
-    assert ended.returncode == Exit.IN_USE
-    assert (tmp_path / "mine" / "thesis").exists()
+def test_a_foreign_state_is_exit_code_5_and_left_alone(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis").touch()
+    code = infosandbox(monkeypatch, "demo", "--from", str(tiny_folder), "--state", str(mine))
+    assert code == Exit.IN_USE
+    assert (mine / "thesis").exists()
 
 
-def test_an_api_without_its_files_does_not_start(tmp_path: Path) -> None:
-    ended = infosandbox(
-        "serve", "--coordinator", str(tmp_path / "no.toml"), "--tokens", str(tmp_path / "no.json")
-    )
-    assert ended.returncode == Exit.PROCESS_FAILED
-    assert "no.json" in ended.stderr
+def test_an_api_without_its_files_does_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = ["--coordinator", str(tmp_path / "no.toml"), "--tokens", str(tmp_path / "no.json")]
+    assert infosandbox(monkeypatch, "serve", *places) == Exit.PROCESS_FAILED
+
+
+def test_an_unknown_option_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert infosandbox(monkeypatch, "demo", "--no-noise") == Exit.BAD_INPUT
