@@ -15,6 +15,9 @@ from api.demo.folder import DemoFolder, read_folder
 from api.demo.tables import department_rows, register_rows
 from consent.decisions import check_fields
 from consent.errors import PurposeNotOpen
+from federation import layout
+from federation.node import policy
+from federation.plans import read_plan
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("api", "consent", "federation", "models", "privacy")
@@ -99,6 +102,16 @@ def test_the_folder_of_the_page_can_be_read(folder: DemoFolder) -> None:
     for name, department in folder.departments.items():
         department_rows(name, department, folder.catalogue)
     assert len(register_rows(folder.register, folder.data)) == 4
+
+
+def test_the_folder_of_the_page_asks_what_every_department_answers(folder: DemoFolder) -> None:
+    catalogue = folder.catalogue
+    given = {"catalogue": catalogue.digest(), "cohort": catalogue.departments, "rho": 0.1}
+    for request in (folder.question, folder.training):
+        plan = read_plan({k: v for k, v in request.request().items() if k != "epsilon"} | given)
+        layout.check(plan, catalogue)
+        for name, department in folder.departments.items():
+            policy.check(plan, policy.load_policy(department.policy), department=name)
 
 
 def test_the_folder_of_the_page_has_a_request_that_is_refused(folder: DemoFolder) -> None:
