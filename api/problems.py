@@ -60,6 +60,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     privacy.InvalidBound: _kind(_BAD, "invalid-bound", "Not a usable bound"),
     privacy.NoiseTooSmall: _kind(_BAD, "noise-too-small", "Too little noise"),
     privacy.BudgetExceeded: _kind(_CLASH, "budget-exceeded", "Not enough privacy budget"),
+    privacy.TargetUnreachable: _kind(_CLASH, "target-unreachable", "Too little budget for it"),
     privacy.UnknownPool: _kind(_CLASH, "no-budget", "The purpose has no privacy budget"),
     privacy.UnknownReservation: _kind(_OURS, "unknown-reservation", "Nothing was reserved"),
     privacy.LedgerConflict: _kind(_CLASH, "ledger-conflict", "The ledger says otherwise"),

@@ -25,7 +25,7 @@ from federation.deployment import processes
 from federation.deployment.processes import Child
 from federation.deployment.sandbox import Sandbox
 from federation.plans import TrainingPlan, read_plan
-from models.parameters import load
+from models.files import load
 
 API_START_S = 60.0
 _LOOK_S = 1.0
