@@ -78,15 +78,14 @@ class NotInLog(ConsentError):
 
 
 class LogForked(ConsentError):
-    """The log signed a tree that does not continue the one it signed before."""
+    """The log signed two different trees of one size: it has shown someone another history."""
 
-    def __init__(self, size: int, offered: int) -> None:
-        """Take the sizes of the tree that was kept and of the one that contradicts it."""
+    def __init__(self, size: int) -> None:
+        """Take the size of both trees."""
         self.size = size
-        self.offered = offered
         super().__init__(
-            f"the log's checkpoint of size {offered} does not continue the one of size {size} that "
-            "was kept; do not cosign it, keep both and tell the auditor"
+            f"the log signed another tree of {size} entries before; cosign neither, keep both "
+            "checkpoints and tell the auditor"
         )
 
 
