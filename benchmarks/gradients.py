@@ -12,8 +12,9 @@ from statistics import median
 
 import torch
 
-from models.architectures import Architecture, build
+from models.architectures import Architecture
 from models.gradients import clipped_gradient_sum
+from models.networks import build
 from models.parameters import initial_vector, model_with
 from models.threads import torch_threads
 

@@ -21,7 +21,12 @@ app = ClientApp()
 
 
 @cache
-def _node() -> Node:
+def prepare() -> Node:
+    """Open this department's node, once; the worker calls it before the first message.
+
+    Raises:
+        SettingsInvalid and whatever else open_node refuses with: the worker ends, its log says why.
+    """
     return open_node(load_settings(Path(os.environ[ENVIRONMENT])))
 
 
@@ -29,4 +34,4 @@ def _node() -> Node:
 def leg(message: Message, _context: Context) -> Message:
     """Answer one leg. A refusal is an answer; no exception text leaves the department."""
     ask = read_ask(message.content)
-    return Message(to_record(answer(_node(), ask, int(time.time()))), reply_to=message)
+    return Message(to_record(answer(prepare(), ask, int(time.time()))), reply_to=message)

@@ -14,9 +14,10 @@ def open_database(url: str) -> Engine:
 
     SQLite files get a write-ahead log, a busy timeout and full sync, so several processes may share
     one file and a committed row survives a power cut; the folder is created when it is missing.
+    An error of the database never quotes a row.
     """
     parsed = make_url(url)
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, hide_parameters=True)
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)

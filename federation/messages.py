@@ -21,6 +21,9 @@ _RECORD = "leg"
 class Ask(BaseModel):
     """One leg as a node receives it. ``hello`` carries nothing; the others carry a plan.
 
+    ``tokens`` and ``check`` spend nothing: every leg that spends has one of them before it, so a
+    department that will refuse refuses while that is still free.
+
     announcements: the cohort's signed session keys, as JSON. consent: the epoch delta, sealed to
     this node. payload: packed ownership bits (sum) or the model's weights, float64 (round).
     """
@@ -28,7 +31,7 @@ class Ask(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     version: Literal[1] = VERSION
-    leg: Literal["hello", "tokens", "sum", "round"]
+    leg: Literal["hello", "check", "tokens", "sum", "round"]
     permit: str = ""
     plan: bytes = b""
     announcements: bytes = b""
@@ -47,7 +50,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     version: Literal[1] = VERSION
-    leg: Literal["hello", "tokens", "sum", "round"]
+    leg: Literal["hello", "check", "tokens", "sum", "round"]
     department: str
     code: str = "ok"
     text: str = ""

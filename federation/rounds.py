@@ -21,7 +21,6 @@ from federation.plans import QuestionPlan, TrainingPlan, canonical, digest
 from federation.run_permit import Leg as LegName
 from federation.secure_aggregation.protocol import MaskedVector, combine
 from federation.updates import decode_update, update_size
-from models.parameters import initial_vector
 from privacy.lattice import IntVector
 from privacy.mechanisms import Release, release
 from privacy.units import NeighboringRelation
@@ -77,17 +76,15 @@ class Brief:
             )
             for department in self.plan.cohort
         }
-        return Leg(step=step, asks=asks, spends=name != "tokens")
+        return Leg(step=step, asks=asks, spends=name in {"sum", "round"})
 
 
 Journey = Generator[Leg, Answers, Result]
 
 
 def legs_of(plan: QuestionPlan | TrainingPlan) -> int:
-    """Return how many legs a plan takes."""
-    if isinstance(plan, TrainingPlan):
-        return plan.rounds
-    return 2 if plan.owned else 1
+    """Return how many legs a plan takes, the one that spends nothing included."""
+    return 1 + (plan.rounds if isinstance(plan, TrainingPlan) else 1)
 
 
 def drive(journey: Journey[Result], exchange: Callable[[Leg], Answers]) -> Result:
@@ -119,7 +116,9 @@ def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
     if not isinstance(plan, QuestionPlan):
         raise ProtocolError("this journey is a question's")
     owned: dict[str, bytes] = {}
-    if plan.owned:
+    if not plan.owned:
+        yield from _checked(brief)
+    else:
         leg = brief.leg("tokens", step="finding each client's owner")
         answers = accepted(leg, (yield leg))
         lists = {d: _tokens(answer.payload) for d, answer in answers.items()}
@@ -156,8 +155,11 @@ def train_model(brief: Brief) -> Journey[npt.NDArray[np.float64]]:
     plan = brief.plan
     if not isinstance(plan, TrainingPlan):
         raise ProtocolError("this journey is a training's")
+    from models.parameters import initial_vector  # noqa: PLC0415 - torch, and only trainings need it
+
     architecture = layout.architecture_of(plan, brief.catalogue)
     weights = initial_vector(architecture)
+    yield from _checked(brief)
     kept: list[npt.NDArray[np.float64]] = []
     for number in range(plan.rounds):
         sent = dict.fromkeys(plan.cohort, weights.astype("<f8").tobytes())
@@ -170,6 +172,11 @@ def train_model(brief: Brief) -> Journey[npt.NDArray[np.float64]]:
             kept.append(weights)
     average: npt.NDArray[np.float64] = np.mean(kept, axis=0)
     return average
+
+
+def _checked(brief: Brief) -> Journey[None]:
+    leg = brief.leg("check", step="asking every department whether it agrees")
+    accepted(leg, (yield leg))
 
 
 def accepted(leg: Leg, answers: Answers) -> Answers:

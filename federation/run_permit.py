@@ -25,7 +25,7 @@ from federation.errors import PermitExpired, PermitInvalid
 _ALGORITHM = "Ed25519"
 CLOCK_SKEW_S = 60
 
-Leg = Literal["tokens", "sum", "round"]
+Leg = Literal["check", "tokens", "sum", "round"]
 
 
 class RunPermit(BaseModel):

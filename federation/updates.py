@@ -14,9 +14,8 @@ from consent.catalogue import Catalogue
 from federation import layout
 from federation.errors import ProtocolError
 from federation.plans import TrainingPlan
-from models.architectures import Architecture
+from models.architectures import Architecture, size
 from models.averaging import Mask, divided, input_of, with_shared
-from models.parameters import size
 from privacy.lattice import REAL_SCALE, IntVector, RealVector, from_lattice
 
 MAX_WEIGHT = 2.0**8

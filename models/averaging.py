@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.architectures import Architecture
+from models.architectures import Architecture, size
 from models.errors import WrongShape
-from models.parameters import Vector, size
+from models.vectors import Vector
 
 Mask = npt.NDArray[np.bool_]
 

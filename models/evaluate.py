@@ -7,7 +7,8 @@ import torch
 from models.architectures import Architecture
 from models.errors import LabelNotBinary, NotFinite, OneClass, WrongShape
 from models.gradients import Features, check_features
-from models.parameters import Vector, model_with
+from models.parameters import model_with
+from models.vectors import Vector
 
 
 @torch.no_grad()

@@ -9,9 +9,9 @@ from torch import nn
 from torch.linalg import vector_norm
 from torch.nn import functional
 
-from models.architectures import linear_layers
 from models.errors import InvalidSetting, LabelNotBinary, NotFinite, WrongShape
-from models.parameters import Vector
+from models.networks import linear_layers
+from models.vectors import Vector
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.float32]

@@ -13,8 +13,9 @@ from models.architectures import Architecture
 from models.averaging import Mask, average_by_holders
 from models.errors import InvalidSetting
 from models.gradients import Features, Labels
-from models.parameters import Vector, initial_vector
+from models.parameters import initial_vector
 from models.train import local_steps
+from models.vectors import Vector
 
 
 def train_without_noise(

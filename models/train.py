@@ -8,8 +8,9 @@ import numpy as np
 from models.architectures import Architecture
 from models.errors import InvalidSetting
 from models.gradients import Features, Labels, clipped_gradient_sum
-from models.parameters import Vector, check_vector, load_vector, model_with
+from models.parameters import load_vector, model_with
 from models.threads import torch_threads
+from models.vectors import Vector, check_vector
 
 
 def local_steps(

@@ -6,6 +6,7 @@ and Steinke 2020). How wide a share is, and why, is in `noise_shares`.
 
 import math
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import version
 from statistics import NormalDist
 
@@ -130,6 +131,7 @@ def epsilon_of(rho: Rho, delta: Delta) -> Epsilon:
         raise InvalidLoss("rho", rho.value) from error
 
 
+@cache
 def rho_for(epsilon: Epsilon, delta: Delta) -> Rho:
     """Return the largest rho, to one part in 10^12 below, with epsilon_of(rho, delta) <= epsilon.
 

@@ -42,7 +42,7 @@ from federation.rounds import Brief, Leg, ask_question, drive, legs_of, train_mo
 from federation.run_permit import Leg as LegName
 from federation.run_permit import RunPermit, sign_permit
 from models.errors import ModelError
-from models.parameters import save
+from models.files import save
 from privacy.errors import PrivacyError
 from privacy.loss import Delta
 

@@ -25,7 +25,8 @@ def question_result(
 
     A mean is N-weighted noise over noise: with total T and count N both noised, its half width is
     the delta method's, z·√(σ_T² + (T/N)²·σ_N²)/N. Where the noised count is within its own interval
-    of zero, the mean says nothing and is given as None.
+    of zero, or the mean's interval is as wide as the field's bounds, the mean says nothing and a
+    note stands in its place.
     """
     count, *totals = releases
     blocks = layout.question_blocks(plan, catalogue)
@@ -41,7 +42,7 @@ def question_result(
     for block, total in zip(blocks[1:], totals, strict=True):
         values, widths = _means(block, total, count)
         for row, value, width in zip(rows, values, widths, strict=True):
-            told = bool(np.isfinite(value))
+            told = bool(np.isfinite(value)) and width < block.half_width
             row["means"][block.field] = _figure(value, width) if told else {"note": TOO_FEW}
     return {"kind": plan.kind, "by": list(plan.by), "level": LEVEL, "rows": rows}
 

@@ -135,12 +135,19 @@ class _TaskToken:
 
 
 def worker() -> None:
-    """Run the department's ClientApp for every message the SuperNode hands over, one at a time."""
+    """Run the department's ClientApp for every message the SuperNode hands over, one at a time.
+
+    The app's module may have a ``prepare()``: what it opens is open before the first message, and
+    what it refuses ends the worker at its start.
+    """
     arguments = _arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
     module, _, name = arguments.app.partition(":")
-    app: ClientApp = getattr(importlib.import_module(module), name)
+    installed = importlib.import_module(module)
+    app: ClientApp = getattr(installed, name)
+    if (prepare := getattr(installed, "prepare", None)) is not None:
+        prepare()
     token = _TaskToken()
     client = RuntimeHttpClient.from_server_address(
         arguments.runtime,

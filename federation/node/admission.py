@@ -29,6 +29,17 @@ CONSENT_LABEL = b"consent-epoch"
 """What the consent service seals a department's epoch delta under."""
 
 
+FREE = frozenset({"check", "tokens"})
+"""The legs that release no sum and reserve nothing."""
+
+
+def legs_of(plan: QuestionPlan | TrainingPlan) -> frozenset[str]:
+    """Name the legs of a plan's journey, as :mod:`federation.rounds` asks them."""
+    if isinstance(plan, TrainingPlan):
+        return frozenset({"check", "round"})
+    return frozenset({"tokens" if plan.owned else "check", "sum"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """A leg that passed every check: what may be computed, for whom, on which reservation."""
@@ -52,8 +63,8 @@ class Admitted:
 def admit(node: Node, ask: Ask, now: int) -> Admitted:
     """Check one leg and reserve its plan's whole ρ in the department's own ledger.
 
-    A tokens leg releases no sum, so it is only asked whether the plan could be paid for: if another
-    department then turns out to be missing, nothing was spent here.
+    A leg of FREE releases no sum, so it is only asked whether the plan could be paid for: if
+    another department then turns out to be missing or refuses, nothing was spent here.
 
     Args:
         node: the department's; its consent snapshot moves forward with the ask's delta.
@@ -80,7 +91,7 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
     node.journal.admit(run)
     at = datetime.fromtimestamp(now, UTC)
     pool = policy.pool_of(plan.purpose)
-    if run.leg == "tokens":
+    if run.leg in FREE:
         _affordable(node, pool, Rho(value=plan.rho))
     else:
         node.ledger.reserve(pool, Rho(value=plan.rho), admitted.request, at)
@@ -104,11 +115,8 @@ def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, QuestionPla
         raise PermitInvalid("it is for another plan than the one that came with it")
     if plan.catalogue != node.catalogue.digest():
         raise PlanInvalid("catalogue: this department has another one; compare the two files")
-    if isinstance(plan, TrainingPlan):
-        fits = run.leg == "round" and run.round < plan.rounds
-    else:
-        fits = run.round == 0 and (run.leg == "sum" or (run.leg == "tokens" and plan.owned))
-    if not fits:
+    rounds = plan.rounds if isinstance(plan, TrainingPlan) and run.leg == "round" else 1
+    if run.leg not in legs_of(plan) or run.round >= rounds:
         raise PermitInvalid("its leg or round is not one of the plan's")
     return run, plan
 

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from consent.errors import ConsentError
-from federation.errors import FederationError, ProtocolError
+from federation.errors import FederationError
 from federation.messages import Answer, Ask
-from federation.node.admission import Admitted, admit
+from federation.node.admission import FREE, Admitted, admit
 from federation.node.log import places
 from federation.node.node import Node
 from federation.node.tasks import (
     noised_sums,
+    opened,
     question_sums,
     sent_tokens,
     training_rows,
@@ -74,8 +75,8 @@ def _refused(node: Node, ask: Ask, code: str, text: str) -> Answer:
 
 def _carried_out(node: Node, ask: Ask, now: int) -> Answer:
     admitted = admit(node, ask, now)
-    if ask.leg == "tokens":
-        return _tokens(node, admitted, now)
+    if ask.leg in FREE:
+        return _free(node, admitted, now)
     with _given_back_if_refused(node, admitted, now):
         draw = _prepared(node, admitted, ask.payload)
     masked = _masked(node, admitted, draw())
@@ -108,10 +109,13 @@ def _masked(
     )
 
 
-def _tokens(node: Node, admitted: Admitted, now: int) -> Answer:
-    if not isinstance(admitted.plan, QuestionPlan):
-        raise ProtocolError("Only a question has tokens.")
-    payload = sent_tokens(node, admitted, admitted.plan)
+def _free(node: Node, admitted: Admitted, now: int) -> Answer:
+    """Open the rows, so that what cannot be read is refused for nothing; send tokens if asked."""
+    plan, payload = admitted.plan, b""
+    if isinstance(plan, QuestionPlan) and plan.owned:
+        payload = sent_tokens(node, admitted, plan)
+    else:
+        opened(node, admitted)
     node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
     return _answer(node, admitted, payload)
 

@@ -21,8 +21,7 @@ from federation.node.node import Node, SentTokens, remember
 from federation.node.records import Records, open_records
 from federation.plans import QuestionPlan, TrainingPlan
 from federation.updates import UPDATE_BOUND, encode_update, held_inputs
-from models.architectures import Architecture
-from models.parameters import size
+from models.architectures import Architecture, size
 from models.train import local_steps
 from privacy.bounds import BoundedSum, bounded_count, bounded_gradient, bounded_total
 from privacy.lattice import RealVector
@@ -35,7 +34,7 @@ _COUNT_SCALE = 2**10
 
 def sent_tokens(node: Node, admitted: Admitted, plan: QuestionPlan) -> bytes:
     """Return the tokens of the clients this question counts here, and remember their order."""
-    records = _open(node, admitted)
+    records = opened(node, admitted)
     counted = np.flatnonzero(records.complete(plan.fields))
     client_ids = tuple(records.client_ids[row] for row in counted)
     key = plan_key(node.alignment_key, bytes.fromhex(admitted.run.plan))
@@ -61,7 +60,7 @@ def question_sums(
         ProtocolError: not one flag per token.
         RecordsUnavailable: see records.
     """
-    records = _open(node, admitted)
+    records = opened(node, admitted)
     counted = records.complete(plan.fields)
     if plan.owned:
         owned = _owned_clients(node, admitted, owned_bits)
@@ -135,7 +134,7 @@ def training_rows(
         raise SessionUnknown(node.department)
     architecture = layout.architecture_of(plan, node.catalogue)
     start = _weights(weights, size(architecture))
-    records = _open(node, admitted)
+    records = opened(node, admitted)
     target = records.columns[plan.target]
     labeled = present(target)
     features = design(records, layout.feature_fields(plan, node.catalogue))
@@ -182,7 +181,8 @@ def training_update(
     return noised_update(update, bound=UPDATE_BOUND)
 
 
-def _open(node: Node, admitted: Admitted) -> Records:
+def opened(node: Node, admitted: Admitted) -> Records:
+    """Open the rows and cells that the leg's permit covers; RecordsUnavailable says why not."""
     return open_records(admitted.permit, node.source, node.pseudonym_key)
 
 

@@ -129,7 +129,7 @@ def test_a_training_leaves_a_model_behind(coordinator: Coordinator) -> None:
     assert run.state is RunState.RELEASED, run.refusal
     assert run.result is not None
     assert (coordinator.dispatcher.desk.settings.models / run.result["model"]).is_file()
-    assert coordinator.wire.legs == ["hello", "round", "round", "round"]
+    assert coordinator.wire.legs == ["hello", "check", "round", "round", "round"]
 
 
 def test_the_same_question_costs_once_whoever_asks_and_why(coordinator: Coordinator) -> None:
@@ -177,6 +177,33 @@ def test_silence_after_the_tokens_costs_the_departments_nothing(coordinator: Coo
     assert coordinator.used() == 0
     for node in coordinator.wire.firm.nodes.values():
         assert node.ledger.state("department").reserved.value == 0
+
+
+@pytest.mark.parametrize("request_", [QUESTION, QUESTION | {"owned": False}, TRAINING])
+def test_a_refusing_department_costs_nobody_anything(
+    coordinator: Coordinator, request_: dict[str, Any]
+) -> None:
+    firm = coordinator.wire.firm
+    policy = firm.folder / "research" / "policy.toml"
+    policy.write_text(policy.read_text().replace("max_rho = 50.0", "max_rho = 0.001"))
+    firm.open("research")
+    run = coordinator.ask(request_)
+    assert run.refusal is not None
+    assert "research" in run.refusal["text"]
+    assert "max_rho" in run.refusal["text"]
+    assert coordinator.used() == 0
+    for node in firm.nodes.values():
+        state = node.ledger.state("department")
+        assert (state.reserved.value, state.spent.value) == (0, 0)
+
+
+def test_a_department_whose_data_broke_costs_nobody_anything(coordinator: Coordinator) -> None:
+    firm = coordinator.wire.firm
+    (firm.folder / "risk" / "view.sql").write_text("SELECT 1 AS something_else")
+    run = coordinator.ask(TRAINING)
+    assert run.refusal is not None
+    assert "risk" in run.refusal["text"]
+    assert coordinator.used() == 0
 
 
 def test_silence_in_a_leg_that_spends_stays_spent(coordinator: Coordinator) -> None:

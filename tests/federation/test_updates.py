@@ -14,9 +14,8 @@ from federation.updates import (
     encode_update,
     update_size,
 )
-from models.architectures import Architecture
+from models.architectures import Architecture, size
 from models.averaging import average_by_holders
-from models.parameters import size
 from privacy.lattice import REAL_SCALE, truncate_to_lattice
 
 SHAPE = Architecture(inputs=3, hidden=(2,))

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from models.architectures import Architecture, build, layer_sizes, linear_layers
+from models.architectures import Architecture, layer_sizes
 from models.errors import InvalidSetting, TooLarge
+from models.networks import build, linear_layers
 
 
 def test_the_largest_network_allowed_is_accepted() -> None:

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.architectures import Architecture
+from models.architectures import Architecture, size
 from models.averaging import SHARED, average_by_holders, input_of
 from models.errors import WrongShape
-from models.parameters import load_vector, model_with, size
+from models.parameters import load_vector, model_with
 
 WIDE = Architecture(inputs=3, hidden=(2,))
 

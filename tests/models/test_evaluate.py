@@ -5,10 +5,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from models.architectures import Architecture
+from models.architectures import Architecture, size
 from models.errors import LabelNotBinary, NotFinite, OneClass, WrongShape
 from models.evaluate import auc, scores
-from models.parameters import initial_vector, size
+from models.parameters import initial_vector
 
 rows = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.integers(0, 5)), min_size=2, max_size=40)
 

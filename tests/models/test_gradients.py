@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from models.architectures import Architecture, linear_layers
+from models.architectures import Architecture, size
 from models.errors import InvalidSetting, LabelNotBinary, ModelError, NotFinite, WrongShape
 from models.gradients import BLOCK_ROWS, clipped_gradient_sum
-from models.parameters import initial_vector, model_with, size
+from models.networks import linear_layers
+from models.parameters import initial_vector, model_with
 
 MARGIN = 1e-4
 SHAPES = [

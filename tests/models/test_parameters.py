@@ -10,18 +10,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from safetensors.numpy import save as plain_file
 
-from models.architectures import Architecture, build
+from models.architectures import Architecture, size
 from models.errors import ModelFileInvalid, NotFinite, WrongShape
 from models.evaluate import scores
-from models.parameters import (
-    initial_vector,
-    load,
-    load_vector,
-    model_with,
-    save,
-    size,
-    vector_of,
-)
+from models.files import load, save
+from models.networks import build
+from models.parameters import initial_vector, load_vector, model_with, vector_of
 
 SHAPES = [
     Architecture(inputs=3),

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from models.architectures import Architecture, linear_layers
+from models.architectures import Architecture, size
 from models.errors import InvalidSetting, LabelNotBinary, ModelError, NotFinite, WrongShape
 from models.evaluate import auc, scores
 from models.gradients import clipped_gradient_sum
-from models.parameters import initial_vector, model_with, size, vector_of
+from models.networks import linear_layers
+from models.parameters import initial_vector, model_with, vector_of
 from models.train import local_steps
 
 NETWORK = Architecture(inputs=3, hidden=(4,))

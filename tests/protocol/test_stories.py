@@ -25,7 +25,8 @@ from federation.coordinator.runs import Run, RunState
 from federation.coordinator.settings import load_coordinator_settings
 from federation.deployment.sandbox import Sandbox
 from federation.node.journal import Journal
-from models.parameters import load, size
+from models.architectures import size
+from models.files import load
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
@@ -137,7 +138,7 @@ def test_nothing_but_tokens_and_masked_vectors_leaves(federation: Federation) ->
     federation.run("question", reason="what leaves")
     for department in federation.desk.catalogue.departments:
         legs = {departure.leg for departure in federation.left(department)}
-        assert legs <= {"tokens", "sum", "round"}
+        assert legs <= {"check", "tokens", "sum", "round"}
         sums = [d.size for d in federation.left(department) if d.leg == "sum"]
         assert set(sums) <= {6 * 8, 2 * 6 * 8}, "as long as the cells, however many clients"
 

@@ -12,7 +12,7 @@ from federation.node.admission import Admitted, admit
 from federation.node.tasks import question_sums, sent_tokens, training_rows, training_update
 from federation.plans import QuestionPlan
 from federation.updates import decode_update
-from models.parameters import size as parameters_of
+from models.architectures import size as parameters_of
 
 NOW = 1_800_000_000
 COUNT = ({"kind": "count"},)
