@@ -46,6 +46,7 @@ class Field(BaseModel):
     "category" lists its ``categories``. "flag" is no or yes.
     transform: how a number is scaled for a model; "signed_log" suits amounts with long tails.
     level: the authorization a client must have given; purposes: what the field may be used for.
+    family: whether a household may close it; if nothing is said, every field of level 3 and 4.
     """
 
     model_config = _STRICT
@@ -63,6 +64,7 @@ class Field(BaseModel):
     level: Level
     purposes: tuple[Name, ...] = Key(min_length=1)
     unit: str = Key(default="", max_length=20)
+    family: bool | None = None
 
     @field_validator("name")
     @classmethod
@@ -99,6 +101,17 @@ class Field(BaseModel):
             self._check_bounds_and_edges()
         return self
 
+    @model_validator(mode="after")
+    def _family_has_its_level(self) -> Self:
+        if self.family and self.level < Level.FAMILY_STRUCTURE:
+            raise _mistake("a family field has level 3 or 4; raise its level or remove family")
+        return self
+
+    @property
+    def of_family(self) -> bool:
+        """Whether the field describes the household, so that any member of it may close it."""
+        return self.level >= Level.FAMILY_STRUCTURE if self.family is None else self.family
+
     def _check_bounds_and_edges(self) -> None:
         if self.lower is None or self.upper is None:
             raise _mistake("a number needs public bounds; add both lower and upper")
@@ -126,8 +139,27 @@ class Field(BaseModel):
         return (f"< {self.edges[0]:,.15g}", *inner, f"≥ {self.edges[-1]:,.15g}")
 
 
+class Rule(BaseModel):
+    """A rule of law or of the house that keeps a field to some purposes, with its reason.
+
+    It narrows the field's own purposes, and a refusal quotes it: "tax facts only for KYC".
+    """
+
+    model_config = _STRICT
+
+    field: Name
+    only_for: tuple[Name, ...] = Key(min_length=1)
+    text: Text
+    text_zh: str = Key(default="", max_length=200)
+
+
 class Catalogue(BaseModel):
-    """Departments, purposes and fields that belong together. Public; equal files, equal digests."""
+    """Departments, purposes and fields that belong together. Public; equal files, equal digests.
+
+    rules: what they forbid is already taken out of the fields' purposes.
+    clients_per_household: how many of a household's clients count in a study that protects
+    households; the larger it is, the larger that study's noise.
+    """
 
     model_config = _STRICT
 
@@ -135,6 +167,8 @@ class Catalogue(BaseModel):
     departments: tuple[Name, ...] = Key(min_length=1)
     purposes: tuple[Purpose, ...] = Key(min_length=1)
     fields: tuple[Field, ...] = Key(min_length=1)
+    rules: tuple[Rule, ...] = ()
+    clients_per_household: int = Key(default=8, ge=1, le=100)
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -156,6 +190,26 @@ class Catalogue(BaseModel):
                         f'fields.{field.name}.{key}: "{unknown[0]}" is not among the '
                         f"catalogue's {key} ({', '.join(declared)}); correct it or add it there"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _rules_narrow_purposes(self) -> Self:
+        purposes = tuple(purpose.name for purpose in self.purposes)
+        fields = {field.name: field for field in self.fields}
+        for number, rule in enumerate(self.rules):
+            where = f"rules.{number}"
+            if rule.field not in fields:
+                raise _mistake(f'{where}.field: there is no field "{rule.field}"; correct it')
+            if unknown := [name for name in rule.only_for if name not in purposes]:
+                raise _mistake(
+                    f'{where}.only_for: "{unknown[0]}" is not among the catalogue\'s purposes '
+                    f"({', '.join(purposes)}); correct it or add it there"
+                )
+            kept = tuple(p for p in fields[rule.field].purposes if p in rule.only_for)
+            if not kept:
+                raise _mistake(f"{where}: it leaves {rule.field} no purpose; correct one of them")
+            fields[rule.field] = fields[rule.field].model_copy(update={"purposes": kept})
+        object.__setattr__(self, "fields", tuple(fields.values()))
         return self
 
     def field(self, name: str) -> Field:

@@ -1,13 +1,15 @@
 """Epochs: the register as one department may see it, sent as signed deltas of keyed pseudonyms.
 
-Under its own key a department receives pseudonym → level. It can look up the clients whose ids it
-knows; the other entries stay opaque, and two departments cannot compare theirs.
+Under its own key a department receives each pseudonym's standing: level, end, objections, family
+closure and household. It can look up the clients whose ids it knows; the other entries stay opaque,
+and two departments cannot compare theirs.
 """
 
 import hmac
 import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -16,18 +18,18 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from consent.clients import checked_client_id
-from consent.errors import EpochInvalid, EpochStale, InvalidPseudonym, KeyTooShort
-from consent.levels import Level
+from consent.columns import OPTIONAL, Columns, ordered, widths
+from consent.errors import EpochInvalid, EpochStale, KeyTooShort
+from consent.packed import PSEUDONYM_BYTES, Halves, Roll, groups_of, rolled
 
-PSEUDONYM_BYTES = 16
 MINIMUM_KEY_BYTES = 32
+UNKNOWN_HOUSEHOLD = -1
 _SIGNATURE_BYTES = 64
 _LARGEST_TIME = 2**63 - 1
-_DOMAIN = b"infosandbox/consent-epoch-delta/v1\x00"
-_HEADER = struct.Struct(">HQQQQI")  # department's length, base, epoch, issued, expires, entries
-
-Halves = npt.NDArray[np.uint64]
-"""[2, n]: n pseudonyms as two big-endian halves; numpy's S16 would drop their trailing NULs."""
+_DOMAIN = b"infosandbox/consent-epoch-delta\x00"
+_VERSION = 2
+_HEADER = struct.Struct(">BBHIQQQQI")
+"""Version, columns present, lengths of department and purposes, base, epoch, issued, expires, n."""
 
 
 def pseudonym(key: bytes, client_id: str) -> bytes:
@@ -41,10 +43,7 @@ def pseudonym(key: bytes, client_id: str) -> bytes:
         KeyTooShort: fewer than 32 bytes could be searched.
         InvalidClientId: the id is not normalized.
     """
-    if len(key) < MINIMUM_KEY_BYTES:
-        raise KeyTooShort(MINIMUM_KEY_BYTES)
-    digest = hmac.digest(key, checked_client_id(client_id).encode(), "sha256")
-    return digest[:PSEUDONYM_BYTES]
+    return _keyed(key, checked_client_id(client_id).encode())
 
 
 def pseudonyms(key: bytes, client_ids: Iterable[str]) -> list[bytes]:
@@ -52,13 +51,29 @@ def pseudonyms(key: bytes, client_ids: Iterable[str]) -> list[bytes]:
     return [pseudonym(key, client_id) for client_id in client_ids]
 
 
+def household_pseudonym(key: bytes, household_id: str) -> bytes:
+    """Return a household's pseudonym, as ``pseudonym``; never one of a client, whatever the ids.
+
+    A client's id has no NUL, so the label in front makes every message differ from every client's.
+    """
+    return _keyed(key, b"\x00household\x00" + checked_client_id(household_id).encode())
+
+
+def _keyed(key: bytes, message: bytes) -> bytes:
+    if len(key) < MINIMUM_KEY_BYTES:
+        raise KeyTooShort(MINIMUM_KEY_BYTES)
+    return hmac.digest(key, message, "sha256")[:PSEUDONYM_BYTES]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpochDelta:
     """What changed for one department after epoch ``base``, up to and with epoch ``epoch``.
 
-    issued_at, expires_at: seconds since the Unix epoch. pseudonyms: n times 16 bytes, each once;
-    levels: n bytes of 0 to 4 (both sensitive, hidden). Entries are kept in the order of their
-    pseudonyms, whatever order they came in, so a delta does not tell who changed first.
+    issued_at, expires_at: seconds since the Unix epoch. purposes: every purpose anyone has ever
+    objected to, in the order of its bits. The other attributes are columns of n clients (sensitive,
+    hidden), as bytes: see ``columns``; an optional one may be empty, and is then zero throughout.
+    Entries are kept in the order of their pseudonyms, whatever order they came in, so a delta does
+    not tell who changed first.
     """
 
     department: str
@@ -66,8 +81,14 @@ class EpochDelta:
     epoch: int
     issued_at: int
     expires_at: int
+    purposes: tuple[str, ...] = ()
     pseudonyms: bytes = field(repr=False)
     levels: bytes = field(repr=False)
+    expiries: bytes = field(default=b"", repr=False)
+    objections: bytes = field(default=b"", repr=False)
+    family_closed: bytes = field(default=b"", repr=False)
+    households: bytes = field(default=b"", repr=False)
+    places: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         """Refuse a delta that contradicts itself with EpochInvalid, and sort its entries."""
@@ -75,39 +96,39 @@ class EpochDelta:
             raise EpochInvalid("its base is after its epoch")
         if not 0 <= self.issued_at < self.expires_at <= _LARGEST_TIME:
             raise EpochInvalid("it expires before it is issued")
-        if len(self.pseudonyms) != PSEUDONYM_BYTES * len(self.levels):
-            raise EpochInvalid("its pseudonyms and levels differ in number")
-        if any(level > max(Level) for level in set(self.levels)):
-            raise EpochInvalid("it holds a level above 4")
-        halves = _halves(self.pseudonyms)
-        order = _order(halves)
-        if not _all_differ(halves[:, order]):
-            raise EpochInvalid("it names a pseudonym twice")
-        by_row = np.frombuffer(self.pseudonyms, dtype=np.uint8).reshape(-1, PSEUDONYM_BYTES)
-        levels = np.frombuffer(self.levels, dtype=np.uint8)
-        object.__setattr__(self, "pseudonyms", by_row[order].tobytes())
-        object.__setattr__(self, "levels", levels[order].tobytes())
+        if len(set(self.purposes)) < len(self.purposes):
+            raise EpochInvalid("it names a purpose twice")
+        for name, column in ordered(self.columns(), len(self.purposes)).items():
+            object.__setattr__(self, name, column)
+
+    def columns(self) -> dict[str, bytes]:
+        """Return the columns by name, in the order of the wire; sensitive."""
+        return {name: getattr(self, name) for name in widths(len(self.purposes))}
 
 
 def sign_delta(delta: EpochDelta, key: Ed25519PrivateKey) -> bytes:
     """Return the delta's bytes with the consent service's Ed25519 signature at their end.
 
-    The signature covers a domain label, the header, the department's name and all entries.
+    The signature covers a domain label, the header, the names and all entries.
     """
-    department = delta.department.encode()
-    body = (
-        _HEADER.pack(
-            len(department),
-            delta.base,
-            delta.epoch,
-            delta.issued_at,
-            delta.expires_at,
-            len(delta.levels),
-        )
-        + department
-        + delta.pseudonyms
-        + delta.levels
+    department, purposes = delta.department.encode(), "\n".join(delta.purposes).encode()
+    columns = {
+        name: column
+        for name, column in delta.columns().items()
+        if name not in OPTIONAL or column.count(0) < len(column)
+    }
+    header = _HEADER.pack(
+        _VERSION,
+        sum(1 << bit for bit, name in enumerate(OPTIONAL) if name in columns),
+        len(department),
+        len(purposes),
+        delta.base,
+        delta.epoch,
+        delta.issued_at,
+        delta.expires_at,
+        len(delta.levels),
     )
+    body = b"".join(chain([header, department, purposes], columns.values()))
     return body + key.sign(_DOMAIN + body)
 
 
@@ -129,40 +150,49 @@ def open_delta(data: bytes, key: Ed25519PublicKey, *, department: str) -> EpochD
         raise EpochInvalid("it is not signed by the consent service") from None
     if len(body) < _HEADER.size:
         raise EpochInvalid("it is too short")
-    size, base, epoch, issued_at, expires_at, entries = _HEADER.unpack_from(body)
+    version, there, size, listed, base, epoch, issued_at, expires_at, n = _HEADER.unpack_from(body)
+    if version != _VERSION:
+        raise EpochInvalid("its version is unknown here, so this node needs an update")
     names_end = _HEADER.size + size
-    pseudonyms_end = names_end + entries * PSEUDONYM_BYTES
-    if len(body) != pseudonyms_end + entries:
-        raise EpochInvalid("its length does not match its header")
+    start = names_end + listed
     if body[_HEADER.size : names_end] != department.encode():
         raise EpochInvalid("it is for another department")
+    purposes = tuple(body[names_end:start].decode(errors="replace").split("\n")) if listed else ()
+    columns: dict[str, bytes] = {}
+    for name, width in widths(len(purposes)).items():
+        if name not in OPTIONAL or there >> OPTIONAL.index(name) & 1:
+            columns[name] = body[start : start + width * n]
+            start += width * n
+    if len(body) != start:
+        raise EpochInvalid("its length does not match its header")
     delta = EpochDelta(
         department=department,
         base=base,
         epoch=epoch,
         issued_at=issued_at,
         expires_at=expires_at,
-        pseudonyms=body[names_end:pseudonyms_end],
-        levels=body[pseudonyms_end:],
+        purposes=purposes,
+        **columns,
     )
-    if delta.pseudonyms != body[names_end:pseudonyms_end]:
+    if delta.pseudonyms != columns["pseudonyms"]:
         raise EpochInvalid("its entries are not in order")
     return delta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What one department knows of the register: the level of every pseudonym, at one epoch.
+    """What one department knows of the register at one epoch: the standing of every pseudonym.
 
-    expires_at: seconds since the Unix epoch; later, nothing may be decided on it. pseudonyms:
-    Halves in ascending order; levels: uint8 [n] (both sensitive, hidden).
+    issued_at, expires_at: seconds since the Unix epoch; outside them nothing may be decided on it.
+    purposes: what the objections' bits stand for. columns: sensitive, hidden.
     """
 
     department: str
     epoch: int
+    issued_at: int
     expires_at: int
-    pseudonyms: Halves = field(repr=False)
-    levels: npt.NDArray[np.uint8] = field(repr=False)
+    purposes: tuple[str, ...]
+    columns: Columns = field(repr=False)
 
     @classmethod
     def empty(cls, department: str) -> Self:
@@ -170,10 +200,41 @@ class Snapshot:
         return cls(
             department=department,
             epoch=0,
+            issued_at=0,
             expires_at=0,
-            pseudonyms=np.empty((2, 0), dtype=np.uint64),
-            levels=np.empty(0, dtype=np.uint8),
+            purposes=(),
+            columns=Columns.of(dict.fromkeys(widths(0), b""), 0),
         )
+
+    @property
+    def pseudonyms(self) -> Halves:
+        """The pseudonyms of all clients, ascending; sensitive."""
+        return self.columns.names
+
+    def households_of(
+        self, names: Sequence[bytes] | Roll, *, most: int | None = None
+    ) -> npt.NDArray[np.int64]:
+        """Return one number per client, [n], equal for clients of one household; sensitive.
+
+        Args:
+            names: n pseudonyms (sensitive), in the order of the rows.
+            most: how many clients of a household count, the first ones the register entered
+                (public). The register fixes their order, so that every department counts the same
+                clients: over all of them no household counts with more than ``most``. All if None.
+
+        Returns:
+            −1 for a client of no known household, and for one beyond ``most``: a study that
+            protects households must leave it out.
+        """
+        roll = rolled(names)
+        columns, places = self.columns, roll.places_in(self.columns.names)
+        rows = np.flatnonzero(places < columns.levels.size)
+        rows = rows[columns.households[:, places[rows]].any(axis=0)]
+        if most is not None:
+            rows = rows[columns.places[places[rows]] < most]
+        households = np.full(len(roll), UNKNOWN_HOUSEHOLD, dtype=np.int64)
+        households[rows] = groups_of(columns.households[:, places[rows]])
+        return households
 
 
 def apply(snapshot: Snapshot, delta: EpochDelta) -> Snapshot:
@@ -181,7 +242,7 @@ def apply(snapshot: Snapshot, delta: EpochDelta) -> Snapshot:
 
     Raises:
         EpochStale: the delta starts after the snapshot's epoch; pull one from that epoch.
-        EpochInvalid: the delta is for another department.
+        EpochInvalid: the delta is for another department, or numbers the purposes differently.
     """
     if delta.department != snapshot.department:
         raise EpochInvalid("it is for another department")
@@ -189,72 +250,26 @@ def apply(snapshot: Snapshot, delta: EpochDelta) -> Snapshot:
         raise EpochStale(have=snapshot.epoch, need=delta.base)
     if (delta.epoch, delta.expires_at) <= (snapshot.epoch, snapshot.expires_at):
         return snapshot
-    changed = _halves(delta.pseudonyms)
-    changed_levels = np.frombuffer(delta.levels, dtype=np.uint8)
-    position, known = _find(snapshot.pseudonyms, changed)
-    levels = snapshot.levels.copy()
-    levels[position[known]] = changed_levels[known]
-    everyone = np.concatenate([snapshot.pseudonyms, changed[:, ~known]], axis=1)
-    levels = np.concatenate([levels, changed_levels[~known]])
-    order = _order(everyone)
+    if delta.purposes[: len(snapshot.purposes)] != snapshot.purposes:
+        raise EpochInvalid("it numbers the purposes differently")
+    changed = Columns.of(delta.columns(), len(delta.purposes))
     return Snapshot(
         department=snapshot.department,
         epoch=delta.epoch,
+        issued_at=delta.issued_at,
         expires_at=delta.expires_at,
-        pseudonyms=np.ascontiguousarray(everyone[:, order]),
-        levels=levels[order],
+        purposes=delta.purposes,
+        columns=snapshot.columns.updated(changed),
     )
 
 
-def levels_of(snapshot: Snapshot, names: Sequence[bytes]) -> npt.NDArray[np.uint8]:
-    """Return the level (uint8 [n], sensitive) of each pseudonym; 0 for one the snapshot lacks.
+def levels_of(snapshot: Snapshot, names: Sequence[bytes] | Roll) -> npt.NDArray[np.uint8]:
+    """Return each pseudonym's level (uint8 [n], sensitive), whether it has ended or not.
+
+    A pseudonym that the snapshot lacks has level 0.
 
     Raises:
         InvalidPseudonym: one of them is not 16 bytes long.
     """
-    if any(length != PSEUDONYM_BYTES for length in set(map(len, names))):
-        raise InvalidPseudonym(PSEUDONYM_BYTES)
-    position, known = _find(snapshot.pseudonyms, _halves(b"".join(names)))
-    levels = np.zeros(len(names), dtype=np.uint8)
-    levels[known] = snapshot.levels[position[known]]
-    return levels
-
-
-def _halves(names: bytes) -> Halves:
-    return np.ascontiguousarray(np.frombuffer(names, dtype=">u8").reshape(-1, 2).T, dtype=np.uint64)
-
-
-def _order(halves: Halves) -> npt.NDArray[np.intp]:
-    """Return the ascending order, exact for any 16 bytes and quick where first halves differ."""
-    order = np.argsort(halves[0])
-    first = halves[0, order]
-    shared = bool((first[1:] == first[:-1]).any())
-    return np.lexsort((halves[1], halves[0])) if shared else order
-
-
-def _all_differ(ordered: Halves) -> bool:
-    return bool(np.any(ordered[:, 1:] != ordered[:, :-1], axis=0).all())
-
-
-def _find(known: Halves, wanted: Halves) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
-    """Return where in ``known`` (ascending) each wanted pseudonym is, and whether it is there.
-
-    Exact for any 16 bytes. The first halves decide nearly always: pseudonyms are HMAC outputs, so
-    two that share a first half are not expected; where some do, the second halves are walked.
-    """
-    first, second = known
-    order = np.argsort(wanted[0])  # searching in order reads memory in order: ten times as fast
-    ordered = wanted[:, order]
-    position = np.searchsorted(first, ordered[0])
-    found = np.zeros(position.shape, dtype=np.bool_)
-    rest = np.arange(position.size)
-    while rest.size:
-        rest = rest[position[rest] < first.size]
-        rest = rest[first[position[rest]] == ordered[0, rest]]
-        here = second[position[rest]] == ordered[1, rest]
-        found[rest[here]] = True
-        rest = rest[~here]
-        position[rest] += 1
-    back = np.empty_like(order)
-    back[order] = np.arange(order.size)
-    return position[back], found[back]
+    levels = np.append(snapshot.columns.levels, np.uint8(0))
+    return levels.take(rolled(names).places_in(snapshot.columns.names))

@@ -81,6 +81,39 @@ class InvalidRow(ConsentError):
         super().__init__(f"row {row} of the register {reason}; nothing was loaded")
 
 
+class InvalidRequest(ConsentError):
+    """A request to the register that it cannot write down. Its values are not kept."""
+
+    def __init__(self, what: str, reason: str) -> None:
+        """Take the part of the request that is wrong, and why."""
+        self.what = what
+        self.reason = reason
+        super().__init__(f"the request's {what} {reason}; nothing was recorded, correct it")
+
+
+class RequestReused(ConsentError):
+    """The id of an earlier request came back with another request. Neither is kept."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            "this request's id belongs to an earlier, different one; nothing was recorded: "
+            "send a new request under a new id"
+        )
+
+
+class ClockSkew(ConsentError):
+    """Two clocks are too far apart to tell what came first, or what has ended."""
+
+    def __init__(self, tolerance_s: int) -> None:
+        """Take by how many seconds two clocks may differ."""
+        self.tolerance_s = tolerance_s
+        super().__init__(
+            f"this is dated more than {tolerance_s} s before what it follows, so it came late or a "
+            "clock is wrong; nothing was opened: set the clocks and ask again"
+        )
+
+
 class Mistake(NamedTuple):
     """One mistake in a catalogue: where it stands, and what to do about it."""
 
@@ -105,17 +138,68 @@ class PurposeNotOpen(ConsentError):
     """A field may not be used for this purpose, whatever any client has authorized."""
 
     def __init__(
-        self, field: str, purpose: str, *, level: int, title: str, open_to: Iterable[str]
+        self,
+        field: str,
+        purpose: str,
+        *,
+        level: int,
+        title: str,
+        open_to: Iterable[str],
+        rule: str = "",
+        rule_zh: str = "",
     ) -> None:
-        """Take the field, its level and the level's title, the purpose, and what it is open to."""
+        """Take the field, its level and the level's title, the purpose, and what it is open to.
+
+        rule, rule_zh: the catalogue's rule that forbids it, if one does.
+        """
         self.field = field
         self.purpose = purpose
         self.level = level
         self.open_to = tuple(open_to)
+        self.rule = rule
+        self.rule_zh = rule_zh
+        why = f" by the rule: {rule}" if rule else ""
         super().__init__(
-            f'field "{field}" (level {level}, {title}) is not open to the purpose "{purpose}"; '
-            f"it is open to {_names(self.open_to)}. Leave the field out, or ask for one of those "
-            f"purposes: then the rows of clients who authorized level {level} or higher are used"
+            f'field "{field}" (level {level}, {title}) is not open to the purpose "{purpose}"'
+            f"{why}; it is open to {_names(self.open_to)}. Leave the field out, or ask for one of "
+            f"those purposes: then the rows of clients who authorized level {level} or higher "
+            "are used"
+        )
+
+
+class FieldsNotNeeded(ConsentError):
+    """A plan names fields that its statistic or model does not use."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        """Take the names of the idle fields."""
+        self.fields = tuple(fields)
+        super().__init__(
+            f"the plan opens fields that it does not use: {_names(self.fields)}; only what is "
+            "necessary is opened, so leave them out"
+        )
+
+
+class UnknownStage(ConsentError):
+    """There is no such stage of service."""
+
+    def __init__(self, stage: str, known: Iterable[str]) -> None:
+        """Take the name asked for and the names there are."""
+        self.stage = stage
+        self.known = tuple(known)
+        super().__init__(f'no stage of service "{stage}"; {_one_of(self.known)}')
+
+
+class LevelSkipped(ConsentError):
+    """A stage of service builds on a level that the client has not given. The level is not kept."""
+
+    def __init__(self, stage: str, needs: int, earlier: str) -> None:
+        """Take the stage, the level it builds on, and the stage that proposes that level."""
+        self.stage = stage
+        self.needs = needs
+        self.earlier = earlier
+        super().__init__(
+            f'the stage "{stage}" builds on level {needs}, which is not in force; propose the '
+            f'stage "{earlier}" first'
         )
 
 
@@ -169,7 +253,7 @@ class PermitForged(ConsentError):
 
 
 def _one_of(known: Sequence[str]) -> str:
-    return f"use one of: {', '.join(known)}" if known else "the catalogue has none"
+    return f"use one of: {', '.join(known)}" if known else "there is none"
 
 
 def _names(purposes: Sequence[str]) -> str:

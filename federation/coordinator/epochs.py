@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from consent.epochs import EpochDelta, pseudonyms, sign_delta
+from consent.deltas import delta_of
+from consent.epochs import sign_delta
 from consent.store import Register
 from federation.errors import SettingsInvalid
 from federation.messages import CONSENT_LABEL
@@ -74,15 +75,15 @@ def sealed_delta(  # the head is read by the caller, once for all departments
         A signed delta inside an envelope that only the department's sealing key opens.
     """
     changes = register.changes(after)  # some may be newer than the head: they come again, later
-    names = pseudonyms(keys.pseudonym[department], [change.client_id for change in changes])
-    delta = EpochDelta(
+    delta = delta_of(
+        changes,
+        purposes=register.purposes(),
+        key=keys.pseudonym[department],
         department=department,
         base=after,
         epoch=head,
         issued_at=now,
         expires_at=now + LIFETIME_S,
-        pseudonyms=b"".join(names),
-        levels=bytes(int(change.level) for change in changes),
     )
     recipient = X25519PublicKey.from_public_bytes(roster.keys_of(department).sealing)
     return seal(recipient, sign_delta(delta, keys.signing), label=CONSENT_LABEL)

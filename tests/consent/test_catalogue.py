@@ -34,7 +34,13 @@ categories = ["married", "single"]
 level = 3
 purposes = ["insight"]
 """
-WHOLE = HEAD + AGE + MARITAL
+RULE = """
+[[rules]]
+field = "age"
+only_for = ["insight"]
+text = "Ages are looked at only to understand."
+"""
+WHOLE = HEAD + AGE + MARITAL + RULE
 
 
 @pytest.fixture
@@ -112,6 +118,18 @@ def test_an_unknown_name_is_refused_with_the_known_ones(file: Path) -> None:
         ('departments = ["risk"]', "departments = []", "fields.marital.departments", "1"),
         ('["risk", "research"]\npurposes', '["risk", "risk"]\npurposes', "", 'departments: "risk"'),
         ('name = "test"\n', "", "name", "is missing; add it"),
+        ('field = "age"', 'field = "agee"', "", 'rules.0.field: there is no field "agee"'),
+        (
+            'only_for = ["insight"]',
+            'only_for = ["kyc"]',
+            "",
+            'rules.0.only_for: "kyc" is not among',
+        ),
+        ('only_for = ["insight"]', "only_for = []", "rules.0.only_for", "1"),
+        ("text = ", "txt = ", "rules.0.txt", "spelling"),
+        ("level = 1", "level = 1\nfamily = true", "fields.age", "a family field has level 3 or 4"),
+        ("level = 3", 'level = 3\nfamily = "yes"', "fields.marital.family", "boolean"),
+        ('name = "test"', 'name = "test"\nclients_per_household = 0', "clients_per_household", "1"),
         ('title = "Insight"', 'titel = "Insight"', "purposes.insight.titel", "spelling"),
     ],
 )
@@ -127,6 +145,33 @@ def test_a_mistake_is_named_with_its_file_its_key_and_what_to_do(
         caught.value
     )
     assert what_to_do in str(caught.value)
+
+
+def test_a_rule_narrows_the_purposes_of_its_field(file: Path) -> None:
+    two = WHOLE.replace('Insight" }', 'Insight" }, { name = "kyc", title = "KYC" }')
+    both = two.replace(
+        'level = 1\npurposes = ["insight"]', 'level = 1\npurposes = ["insight", "kyc"]'
+    )
+    assert load(file, both).field("age").purposes == ("insight",)
+    assert load(file, both.replace(RULE, "")).field("age").purposes == ("insight", "kyc")
+    only_kyc = both.replace('only_for = ["insight"]', 'only_for = ["kyc"]')
+    assert load(file, only_kyc).field("age").purposes == ("kyc",)
+    with pytest.raises(CatalogueError, match="leaves age no purpose"):
+        load(file, two.replace('only_for = ["insight"]', 'only_for = ["kyc"]'))
+
+
+def test_family_fields_are_those_of_level_three_and_four_unless_said_otherwise(file: Path) -> None:
+    catalogue = load(file, WHOLE)
+    assert not catalogue.field("age").of_family
+    assert catalogue.field("marital").of_family
+    own = load(file, WHOLE.replace("level = 3", "level = 3\nfamily = false"))
+    assert not own.field("marital").of_family
+    assert own.digest() != catalogue.digest()
+
+
+def test_eight_clients_of_a_household_count_unless_said_otherwise(file: Path) -> None:
+    assert load(file, WHOLE).clients_per_household == 8
+    assert load(file, "clients_per_household = 2\n" + WHOLE).clients_per_household == 2
 
 
 def test_all_mistakes_are_named_at_once(file: Path) -> None:

@@ -20,6 +20,11 @@ def test_a_normalized_id_is_returned_unchanged(client_id: str) -> None:
         ("can\x00ary", "has control or other unprintable characters"),
         (" canary", "begins or ends with white space"),
         ("canary ", "begins or ends with white space"),
+        ("ｃanary", "is not in Unicode's form NFKC"),
+        ("canary①", "is not in Unicode's form NFKC"),
+        ("cane\u0301ary", "is not in Unicode's form NFKC"),
+        ("can\u200bary", "has control or other unprintable characters"),
+        ("canary" * 2**18, "is longer than 256 characters"),
     ],
 )
 def test_a_malformed_id_is_refused_without_repeating_it(client_id: str, reason: str) -> None:

@@ -6,18 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consent.catalogue import Catalogue, Field
-from consent.decisions import Permit, check_fields, decide
+from consent.catalogue import Catalogue, Field, Rule
+from consent.decisions import Permit, check_fields, decide, least_necessary
 from consent.epochs import EpochDelta, Snapshot, apply
 from consent.errors import (
+    ClockSkew,
     EpochStale,
+    FieldsNotNeeded,
     InvalidPseudonym,
     PermitForged,
     PurposeNotOpen,
     UnknownField,
     UnknownPurpose,
 )
+from consent.intake import CLOCK_TOLERANCE_S
 from consent.levels import Level
+from consent.packed import pack
 from consent.purposes import Purpose
 
 # Short alphabets at both ends: pseudonyms that share halves, begin with NULs or end with them.
@@ -53,12 +57,14 @@ CATALOGUE = Catalogue(
 )
 
 
-def snapshot_of(levels: dict[bytes, int], *, epoch: int = 5, expires_at: int = 1000) -> Snapshot:
+def snapshot_of(
+    levels: dict[bytes, int], *, epoch: int = 5, issued_at: int = 0, expires_at: int = 1000
+) -> Snapshot:
     delta = EpochDelta(
         department="risk",
         base=0,
         epoch=epoch,
-        issued_at=0,
+        issued_at=issued_at,
         expires_at=expires_at,
         pseudonyms=b"".join(levels),
         levels=bytes(levels.values()),
@@ -91,6 +97,34 @@ def test_a_closed_purpose_is_explained() -> None:
         assert part in str(refusal)
 
 
+def test_a_rule_that_closes_a_purpose_is_quoted() -> None:
+    rule = Rule(field="taxes", only_for=("model",), text="Taxes only for KYC.", text_zh="仅限KYC。")
+    catalogue = Catalogue(
+        name="test",
+        departments=("risk",),
+        purposes=CATALOGUE.purposes,
+        fields=CATALOGUE.fields,
+        rules=(rule,),
+    )
+    assert check_fields(catalogue, ["taxes"], "model")[0].purposes == ("model",)
+    with pytest.raises(PurposeNotOpen) as caught:
+        check_fields(catalogue, ["basic", "taxes"], "insight")
+    refusal = caught.value
+    assert (refusal.field, refusal.rule, refusal.rule_zh) == ("taxes", rule.text, rule.text_zh)
+    assert refusal.open_to == ("model",)
+    assert "by the rule: Taxes only for KYC." in str(refusal)
+    with pytest.raises(PurposeNotOpen):
+        decide(snapshot_of({}), (catalogue.field("taxes"),), "insight", now=0, at_least=0)
+
+
+def test_a_plan_opens_only_what_it_uses() -> None:
+    least_necessary(["basic", "taste"], ["taste", "basic", "basic"])
+    with pytest.raises(FieldsNotNeeded) as caught:
+        least_necessary(["taxes", "basic", "debts"], ["basic"])
+    assert caught.value.fields == ("debts", "taxes")
+    assert '"debts", "taxes"' in str(caught.value)
+
+
 def test_an_unknown_field_is_refused_with_the_known_ones() -> None:
     with pytest.raises(UnknownField) as caught:
         check_fields(CATALOGUE, ["salary"], "insight")
@@ -117,6 +151,13 @@ def test_an_expired_snapshot_decides_nothing() -> None:
     assert caught.value.expired
 
 
+def test_a_snapshot_from_the_future_decides_nothing() -> None:
+    snapshot = snapshot_of({}, issued_at=1000, expires_at=2000)
+    decide(snapshot, (), "insight", now=1000 - CLOCK_TOLERANCE_S, at_least=5)
+    with pytest.raises(ClockSkew):
+        decide(snapshot, (), "insight", now=999 - CLOCK_TOLERANCE_S, at_least=5)
+
+
 def test_a_snapshot_before_its_first_delta_decides_nothing() -> None:
     with pytest.raises(EpochStale):
         decide(Snapshot.empty("risk"), (), "insight", now=1, at_least=0)
@@ -134,7 +175,8 @@ def test_a_permit_cannot_be_built_elsewhere() -> None:
             purpose="insight",
             epoch=5,
             fields=("basic",),
-            _needed=np.zeros(1, dtype=np.uint8),
+            _needed=(),
+            _standings=np.zeros(1, dtype=np.uint8),
             _snapshot=snapshot_of({}),
             _seal=object(),
         )
@@ -143,7 +185,7 @@ def test_a_permit_cannot_be_built_elsewhere() -> None:
 def test_a_permit_cannot_be_widened_by_a_copy() -> None:
     permit = permit_for({}, "basic")
     with pytest.raises(ValueError, match="_seal"):
-        replace(permit, _needed=np.zeros(1, dtype=np.uint8))
+        replace(permit, _needed=())
 
 
 def tells_null_ended_pseudonyms_apart(
@@ -202,6 +244,7 @@ def test_open_fields_is_the_naive_loop(
         for column, name in enumerate(names[:width]):
             assert opened[row, column] == (level >= CATALOGUE.field(name).level)
     assert permit.open_clients(asked).tolist() == [levels.get(p, 0) >= 1 for p in asked]
+    assert np.array_equal(permit.open_fields(pack(asked)), opened)
 
 
 def test_a_pseudonym_of_another_length_is_refused() -> None:

@@ -3,7 +3,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -11,15 +10,13 @@ from hypothesis import strategies as st
 
 from consent.epochs import (
     EpochDelta,
-    Snapshot,
-    apply,
-    levels_of,
+    household_pseudonym,
     open_delta,
     pseudonym,
     pseudonyms,
     sign_delta,
 )
-from consent.errors import EpochInvalid, EpochStale, InvalidClientId, KeyTooShort
+from consent.errors import EpochInvalid, InvalidClientId, KeyTooShort
 
 KEY = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
 PUBLIC = KEY.public_key()
@@ -50,12 +47,6 @@ def delta_of(  # the facts of a delta, with everyday values
     )
 
 
-def as_dict(snapshot: Snapshot) -> dict[bytes, int]:
-    """Read a snapshot back entry by entry."""
-    names = [a.to_bytes(8) + b.to_bytes(8) for a, b in snapshot.pseudonyms.T.tolist()]
-    return dict(zip(names, snapshot.levels.tolist(), strict=True))
-
-
 # Pseudonyms
 
 
@@ -72,6 +63,15 @@ def test_departments_cannot_compare_pseudonyms() -> None:
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(KeyTooShort):
         pseudonym(b"a" * 31, "TW003696")
+
+
+def test_a_household_is_never_mistaken_for_a_client() -> None:
+    key = bytes(range(32))
+    household = household_pseudonym(key, "H1")
+    assert household == hmac.new(key, b"\x00household\x00H1", "sha256").digest()[:16]
+    assert household != pseudonym(key, "H1")
+    with pytest.raises(InvalidClientId):
+        pseudonym(key, "\x00household\x00H1")
 
 
 def test_a_malformed_id_gets_no_pseudonym() -> None:
@@ -102,7 +102,34 @@ def test_a_delta_does_not_tell_who_changed_first(
     assert sign_delta(delta_of(dict(shuffled)), KEY) == sign_delta(delta_of(entries), KEY)
 
 
-SIGNED = sign_delta(delta_of({bytes(15) + b"\x01": 2, b"\x09" * 16: 4}), KEY)
+FULL = EpochDelta(
+    department="risk",
+    base=0,
+    epoch=7,
+    issued_at=100,
+    expires_at=1000,
+    purposes=("insight", "model"),
+    pseudonyms=bytes(15) + b"\x01" + b"\x09" * 16,
+    levels=b"\x02\x04",
+    expiries=bytes(4) + (500).to_bytes(4),
+    objections=b"\x00\x02",
+    family_closed=b"\x01\x00",
+    households=b"\x07" * 32,
+    places=b"\x00\x01",
+)
+SIGNED = sign_delta(FULL, KEY)
+PLAIN = sign_delta(delta_of({bytes(15) + b"\x01": 2, b"\x09" * 16: 4}), KEY)
+HEADER = 44
+NAMES = HEADER + len(b"risk") + len(b"insight\nmodel")
+
+
+def test_a_whole_delta_arrives_as_it_was_sent() -> None:
+    assert open_delta(SIGNED, PUBLIC, department="risk") == FULL
+
+
+def test_columns_in_which_nothing_stands_are_not_sent() -> None:
+    assert len(PLAIN) == HEADER + len(b"risk") + 2 * 17 + 64
+    assert len(SIGNED) == NAMES + 2 * (16 + 1 + 4 + 1 + 1 + 16 + 1) + 64
 
 
 def unnoticed_flips(opened: Callable[[bytes], EpochDelta]) -> int:
@@ -154,21 +181,39 @@ def test_a_signature_without_the_domain_label_is_refused() -> None:
 
 
 def sign_body(body: bytes) -> bytes:
-    return body + KEY.sign(b"infosandbox/consent-epoch-delta/v1\x00" + body)
+    return body + KEY.sign(b"infosandbox/consent-epoch-delta\x00" + body)
+
+
+BODY = SIGNED[:-64]
+
+
+def with_bytes(start: int, new: bytes) -> bytes:
+    return BODY[:start] + new + BODY[start + len(new) :]
 
 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
         (b"", "too short"),
-        (SIGNED[:-64] + b"\x00", "length"),
-        (SIGNED[:-65], "length"),
-        (SIGNED[:38] + b"rosk" + SIGNED[42:-64], "another department"),
-        (SIGNED[:42] + SIGNED[58:74] + SIGNED[42:58] + SIGNED[74:-64], "not in order"),
-        (SIGNED[:42] + SIGNED[42:58] * 2 + SIGNED[74:-64], "twice"),
-        (SIGNED[:-65] + b"\x05", "above 4"),
-        (SIGNED[:2] + b"\xff" * 8 + SIGNED[10:-64], "base"),
-        (SIGNED[:26] + bytes(8) + SIGNED[34:-64], "expires"),
+        (BODY + b"\x00", "length"),
+        (BODY[:-1], "length"),
+        (with_bytes(0, b"\x01"), "version"),
+        (with_bytes(1, b"\x00"), "length"),
+        (with_bytes(HEADER, b"rosk"), "another department"),
+        (with_bytes(HEADER + 4, b"modell\nmodell"), "a purpose twice"),
+        (
+            BODY[:NAMES]
+            + BODY[NAMES + 16 : NAMES + 32]
+            + BODY[NAMES : NAMES + 16]
+            + BODY[NAMES + 32 :],
+            "not in order",
+        ),
+        (BODY[:NAMES] + BODY[NAMES : NAMES + 16] * 2 + BODY[NAMES + 32 :], "a pseudonym twice"),
+        (with_bytes(NAMES + 33, b"\x05"), "above 4"),
+        (with_bytes(NAMES + 42, b"\x04"), "a purpose that it does not name"),
+        (with_bytes(NAMES + 44, b"\x02"), "family mark"),
+        (with_bytes(8, b"\xff" * 8), "base"),
+        (with_bytes(32, bytes(8)), "expires"),
     ],
 )
 def test_even_the_service_cannot_sign_nonsense(body: bytes, reason: str) -> None:
@@ -181,76 +226,7 @@ def test_a_delta_cannot_be_made_of_unequal_parts() -> None:
         replace(delta_of({}), pseudonyms=bytes(16))
 
 
-# Snapshots
-
-
-@given(st.lists(ENTRIES, max_size=4), st.data())
-def test_applied_deltas_are_a_dictionary_updated(
-    steps: list[dict[bytes, int]], data: st.DataObject
-) -> None:
-    model: dict[bytes, int] = {}
-    snapshot = Snapshot.empty("risk")
-    for number, step in enumerate(steps):
-        changed = data.draw(st.lists(st.sampled_from(sorted(model)), max_size=5)) if model else []
-        entries = step | dict.fromkeys(changed, 0)
-        model |= entries
-        snapshot = apply(snapshot, delta_of(entries, base=number, epoch=number + 1))
-        assert as_dict(snapshot) == model
-        assert list(as_dict(snapshot)) == sorted(model)
-        assert levels_of(snapshot, list(model)).tolist() == list(model.values())
-    assert snapshot.epoch == len(steps)
-
-
-def test_a_delta_from_a_later_epoch_is_refused() -> None:
-    snapshot = apply(Snapshot.empty("risk"), delta_of({}, epoch=7))
-    with pytest.raises(EpochStale) as caught:
-        apply(snapshot, delta_of({}, base=8, epoch=9))
-    assert (caught.value.have, caught.value.need) == (7, 8)
-
-
-def test_an_overlapping_delta_is_applied() -> None:
-    name = b"\x07" * 16
-    snapshot = apply(Snapshot.empty("risk"), delta_of({name: 4}, epoch=7))
-    assert as_dict(apply(snapshot, delta_of({name: 1}, base=3, epoch=9))) == {name: 1}
-
-
-def test_a_replayed_delta_cannot_undo_a_withdrawal() -> None:
-    name = b"\x07" * 16
-    given_ = delta_of({name: 4}, epoch=7, expires_at=1000)
-    withdrawn = delta_of({name: 0}, base=7, epoch=8, expires_at=1001)
-    snapshot = apply(apply(Snapshot.empty("risk"), given_), withdrawn)
-    assert apply(snapshot, given_) is snapshot
-    assert apply(snapshot, withdrawn) is snapshot
-
-
-def test_an_empty_delta_of_the_same_epoch_renews_a_snapshot() -> None:
-    snapshot = apply(Snapshot.empty("risk"), delta_of({b"\x07" * 16: 4}, epoch=7, expires_at=1000))
-    renewed = apply(snapshot, delta_of({}, base=7, epoch=7, expires_at=2000))
-    assert renewed.expires_at == 2000
-    assert as_dict(renewed) == as_dict(snapshot)
-
-
-def test_another_departments_snapshot_takes_no_delta() -> None:
-    with pytest.raises(EpochInvalid, match="another department"):
-        apply(Snapshot.empty("research"), delta_of({}))
-
-
-def test_a_million_pseudonyms_are_found_exactly() -> None:
-    count = 1_000_000
-    numbers = np.arange(count, dtype=">u8")
-    # Half of the names share a first half with another; every one ends in NULs.
-    names = np.stack([numbers // 2, (numbers % 2) << np.uint64(56)], axis=1).astype(">u8").tobytes()
-    levels = (np.arange(count) % 5).astype(np.uint8).tobytes()
-    delta = replace(delta_of({}), pseudonyms=names, levels=levels)
-    snapshot = apply(Snapshot.empty("risk"), delta)
-    asked = [*split(names[: 16 * 1000]), b"\xff" * 16]
-    assert levels_of(snapshot, asked).tolist() == [*list(levels[:1000]), 0]
-    assert snapshot.levels.size == count
-
-
-def test_nothing_sensitive_is_in_a_repr() -> None:
-    delta = delta_of({b"canary-pseudonym": 3})
-    snapshot = apply(Snapshot.empty("risk"), delta)
-    for shown in (repr(delta), repr(snapshot)):
-        assert "canary" not in shown
-        assert "levels" not in shown
+def test_nothing_sensitive_is_in_a_deltas_repr() -> None:
+    shown = repr(delta_of({b"canary-pseudonym": 3}))
+    assert "canary" not in shown
+    assert "levels" not in shown

@@ -2,14 +2,27 @@
 
 import traceback
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent import errors
-from consent.epochs import EpochDelta, Snapshot, levels_of, open_delta, pseudonym, sign_delta
+from consent.catalogue import load_catalogue
+from consent.epochs import (
+    EpochDelta,
+    Snapshot,
+    household_pseudonym,
+    levels_of,
+    open_delta,
+    pseudonym,
+    sign_delta,
+)
+from consent.events import ChangeNotice
+from consent.levels import Level
+from consent.stages import propose
 from consent.store import Register
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -20,7 +33,26 @@ def register() -> Register:
     return Register(sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool))
 
 
-def delta(pseudonyms: bytes, levels: bytes) -> EpochDelta:
+def known(client: str) -> Register:
+    register_ = register()
+    register_.load([(client, "h", 1)], AT)
+    return register_
+
+
+def reuse(client: str) -> None:
+    register_ = known(client)
+    for level in (1, 2):
+        register_.set_level(client, level, AT, request_id="r")
+
+
+def raise_late(client: str) -> None:
+    known(client).set_level(client, 2, AT - timedelta(days=1))
+
+
+CATALOGUE = load_catalogue(Path(__file__).parents[2] / "demo" / "catalogue.toml")
+
+
+def delta(pseudonyms: bytes, levels: bytes, *, family_closed: bytes = b"") -> EpochDelta:
     return EpochDelta(
         department="risk",
         base=0,
@@ -29,6 +61,7 @@ def delta(pseudonyms: bytes, levels: bytes) -> EpochDelta:
         expires_at=2,
         pseudonyms=pseudonyms,
         levels=levels,
+        family_closed=family_closed,
     )
 
 
@@ -41,6 +74,17 @@ REFUSALS: dict[str, Callable[[], object]] = {
     "a load of a malformed household": lambda: register().load([("a", "canary ", 1)], AT),
     "a load of a wrong level": lambda: register().load([("canary", "canary", 9)], AT),
     "a load of a client twice": lambda: register().load([("canary", "canary", 1)] * 2, AT),
+    "an end in the past": lambda: register().set_level("canary", 1, AT, expires_at=AT),
+    "a malformed request id": lambda: register().set_level("a", 1, AT, request_id="canary\n"),
+    "a malformed notice": lambda: register().record(
+        [ChangeNotice(client="a", notice="canary\n")], AT
+    ),
+    "a reused request id": lambda: reuse("canary"),
+    "a late raise": lambda: raise_late("canary"),
+    "a history of nobody": lambda: register().history("canary"),
+    "a household's pseudonym": lambda: household_pseudonym(b"k" * 32, "canary\n"),
+    "a delta with a wrong mark": lambda: delta(b"canary-pseudonym", b"\x01", family_closed=b"\x02"),
+    "a stage that skips": lambda: propose("succession", Level.NONE, CATALOGUE),
     "a pseudonym of a malformed id": lambda: pseudonym(b"k" * 32, "canary\t"),
     "a pseudonym under a short key": lambda: pseudonym(b"canary", "canary"),
     "a pseudonym of a wrong length": lambda: levels_of(Snapshot.empty("risk"), [b"canary"]),

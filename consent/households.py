@@ -1,0 +1,24 @@
+"""Households: whose family is described by a field, and what a study of it must protect.
+
+A field of level 3 or 4 describes people who never gave an authorization themselves: a spouse, a
+child, whoever shares the debts. So a study of such fields protects the household, all its clients
+together, and any member may close the family fields for all of them.
+
+A household must not count without limit. The register gives its clients places, 0, 1, 2, …, in the
+order in which they were entered and for good, and a study counts the first ``most`` of them, a
+public number (``clients_per_household`` in the catalogue). The places are the same for every
+department, so the bound holds over all of them together, whoever knows which of the clients; and
+they depend on no other household, so that one household can be taken away without moving another.
+Loading a larger household is not refused: its later clients are left out of these studies only.
+"""
+
+from collections.abc import Iterable
+
+from consent.catalogue import Field
+from consent.levels import Level
+
+
+def unit_for(fields: Iterable[Field]) -> str:
+    """Return whose presence a plan of these fields must protect: "client" or "household"."""
+    family = any(field.level >= Level.FAMILY_STRUCTURE for field in fields)
+    return "household" if family else "client"
