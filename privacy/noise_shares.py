@@ -10,16 +10,24 @@ sum of discrete Gaussians is a discrete Gaussian up to a term below 1e-270 (Kair
 """
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
+from privacy.bounds import MOST_UNITS, BoundedSum
 from privacy.errors import InvalidBound, InvalidLoss, NoiseTooSmall
+from privacy.lattice import MAGNITUDE_LIMIT, IntVector
 from privacy.loss import Rho, rounded_up
 from privacy.units import ContributionBound
 
 MINIMUM_SHARE_SIGMA = 8
 """Narrowest noise share, in lattice points."""
 
+Noise = Callable[[int, int], IntVector]
+"""Draws fresh noise: (sigma, size) -> int64[size], each draw used for one sum only."""
+
 _FINEST_COUNT = 2**38
+_TAIL = 12
+"""A discrete Gaussian is subgaussian: it passes 12 sigma with probability below 1e-31."""
 
 
 def least_sigma(*, sensitivity: float, rho: Rho, honest: int) -> int:
@@ -107,3 +115,21 @@ def count_scale(*, departments: int, rho: Rho, cohort: int, tolerance: int) -> i
         scale *= 2
     share_sigma(sensitivity=scale * k, rho=rho, cohort=cohort, tolerance=tolerance)
     return scale
+
+
+def check_room(bounded: BoundedSum, *, sigma: int, cohort: int) -> None:
+    """Refuse if the sum of a full cohort could leave +-2^62. Looks at public numbers only.
+
+    Args:
+        bounded: one node's sum; its values are not looked at.
+        sigma: standard deviation of one node's share. Public.
+        cohort: n, number of nodes that add a share. Public.
+
+    Raises:
+        InvalidBound: there is no coordinate, or n (2^21 reach + 12 sigma) > 2^62.
+    """
+    if bounded.values.size == 0:
+        raise InvalidBound("bounded", "no coordinates")
+    reach = math.ceil(bounded.sensitivity / bounded.bound.departments)
+    if cohort * (MOST_UNITS * reach + _TAIL * sigma) > MAGNITUDE_LIMIT:
+        raise InvalidBound("bounded", "the noised sum of a full cohort could pass 2^62")

@@ -14,15 +14,13 @@ from privacy.loss import ZERO_RHO, Delta, Epsilon, Rho
 from privacy.mechanisms import (
     Release,
     add_noise_share,
-    count_scale,
     epsilon_of,
     noised_update,
     release,
     release_locally,
     rho_for,
-    share_sigma,
 )
-from privacy.noise_shares import least_sigma
+from privacy.noise_shares import count_scale, least_sigma, share_sigma
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 CLIENT = PrivacyUnit.CLIENT

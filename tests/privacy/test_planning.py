@@ -10,7 +10,8 @@ from scipy.stats import norm
 from privacy.bounds import bounded_count, bounded_total
 from privacy.errors import InvalidBound, InvalidLoss, TargetUnreachable
 from privacy.loss import ZERO_RHO, Rho
-from privacy.mechanisms import Release, count_scale, release
+from privacy.mechanisms import Release, release
+from privacy.noise_shares import count_scale
 from privacy.planning import (
     COUNT,
     LEAST_RHO,

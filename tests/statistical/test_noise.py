@@ -14,7 +14,8 @@ import scipy.stats
 from privacy.bounds import BoundedSum, bounded_count
 from privacy.lattice import IntVector
 from privacy.loss import Rho
-from privacy.mechanisms import add_noise_share, release, release_locally, share_sigma
+from privacy.mechanisms import add_noise_share, release, release_locally
+from privacy.noise_shares import share_sigma
 from privacy.units import ContributionBound, PrivacyUnit
 
 pytestmark = pytest.mark.statistical
