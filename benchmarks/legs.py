@@ -1,15 +1,16 @@
 """What one leg costs: a message to three departments and their answers, TLS and node keys on.
 
-Value: a bare Flower app on our configuration (guarded SuperLink with a doorbell, warm workers).
-Peer: the same app, the same three nodes and machine, on Flower's default configuration.
-The product's own leg adds its cryptography and noise to the value; `product_row` measures it.
+A bare Flower app on our configuration (guarded SuperLink with a doorbell, warm workers), the
+product's own question there, and the same bare app on Flower's default configuration, all with
+three nodes on this machine in one run. The product's leg adds permits, consent, rows, noise, masks.
 """
 
 import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +24,12 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from flwr.cli.build import build_fab_from_disk
 
+from api.demo.folder import read_folder
+from api.demo.prepare import prepare
+from federation.coordinator.desk import Desk, open_desk, plan_of, submit
+from federation.coordinator.runs import RunState
 from federation.coordinator.settings import ENVIRONMENT as COORDINATOR
+from federation.coordinator.settings import load_coordinator_settings
 from federation.deployment import commands, processes
 from federation.deployment.bundle import build_bundle
 from federation.deployment.commands import Command
@@ -31,8 +37,10 @@ from federation.deployment.enrolment import Enrolment, enrol
 from federation.deployment.flower_coordinator import ControlClient
 from federation.deployment.processes import Child
 from federation.deployment.sandbox import Sandbox
+from federation.rounds import legs_of
 
 APP = Path(__file__).parent / "bare_flower"
+DEMO = Path(__file__).parents[1] / "demo"
 DEPARTMENTS = ("advisory", "research", "risk")
 LEGS = 12
 IDLE_S = 20.0
@@ -48,34 +56,56 @@ def rows() -> list[Row]:
         enrolment = enrol("Bench", DEPARTMENTS, here / "keys", now=datetime.now(UTC))
         with _ours(here / "ours", enrolment) as pids:
             leg, idle = _seconds(here / "ours"), _idle_percent(pids)
+        del os.environ["PYTHONPATH"]
+        with _product(here / "product") as (desk, pids):
+            product_leg, product_idle = _question_leg(desk), _idle_percent(pids)
         with _stock(here / "stock", enrolment) as pids:
             stock_leg, stock_idle = _seconds(here / "stock"), _idle_percent(pids)
     return [
         _row("bare leg, our configuration / Flower's default", leg, "s", stock_leg),
+        _row("a leg of the demo's question / a bare leg, ours", product_leg, "s", leg),
+        _row("a leg of the demo's question / Flower's default", product_leg, "s", stock_leg),
         _row("idle CPU, our configuration / Flower's default", idle, "% of a core", stock_idle),
+        _row("idle CPU, the product / Flower's default", product_idle, "% of a core", stock_idle),
     ]
 
 
-def product_row(question: Callable[[], str], *, legs: int, bare: float) -> Row:
-    """Time a leg of the product's own questions beside a bare leg.
-
-    Args:
-        question: asks a started product sandbox something new, waits for the release and returns
-            the run's id.
-        legs: how many legs such a question has.
-        bare: seconds of the bare leg on our configuration, from the same run.
-
-    Raises:
-        ValueError: a run came back twice. The same question is answered from memory, without a leg.
-    """
-    runs, seconds = set(), []
-    for _ in range(LEGS):
+def _question_leg(desk: Desk) -> float:
+    """Ask the demo's question anew each time (another ρ) and return the median seconds of a leg."""
+    request = tomllib.loads((DEMO / "question.toml").read_text())
+    seconds = []
+    for number in range(LEGS + 1):
+        plan = plan_of(request | {"rho": 0.001 + number * 1e-6}, desk)
         began = time.monotonic()
-        runs.add(question())
-        seconds.append((time.monotonic() - began) / legs)
-    if len(runs) < LEGS:
-        raise ValueError("ask a new question each time: a repeated one runs no leg")
-    return _row("a leg of a fresh question / a bare leg", median(seconds), "s", bare)
+        run = submit(plan, desk, asker="benchmark").id
+        while (state := desk.runs.get(run).state) in (RunState.ACCEPTED, RunState.RUNNING):
+            time.sleep(0.01)
+        if state is not RunState.RELEASED:
+            raise RuntimeError(desk.runs.get(run).refusal)
+        seconds.append((time.monotonic() - began) / legs_of(plan))
+    return median(seconds[1:])  # the first also says hello and brings the whole register
+
+
+@contextmanager
+def _product(folder: Path) -> Iterator[tuple[Desk, list[int]]]:
+    """The product on the demo's data: the whole path of a question but the HTTP door."""
+    folder.mkdir()
+    prepared = prepare(read_folder(DEMO), folder, now=datetime.now(UTC), progress=_quiet)
+    sandbox = Sandbox.start(
+        folder / "federation",
+        prepared.enrolment,
+        prepared.nodes,
+        coordinator=prepared.coordinator,
+    )
+    try:
+        desk = open_desk(load_coordinator_settings(prepared.coordinator))
+        yield desk, list(sandbox.processes().values())
+    finally:
+        sandbox.stop()
+
+
+def _quiet(_text: str, _part: float) -> None:
+    pass
 
 
 def _row(name: str, value: float, unit: str, peer: float) -> Row:

@@ -15,7 +15,7 @@ from federation.errors import DepartmentMissing, ProtocolError
 from federation.messages import Answer, Ask, read_answer, to_record
 from federation.roster import Roster
 
-IDLE_S = 0.05
+IDLE_S = 0.02
 POLL_S = 0.05
 
 app = ServerApp()
