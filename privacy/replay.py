@@ -21,6 +21,7 @@ from privacy.odds import rho_near
 from privacy.planning import positive
 
 DAY = timedelta(days=1)
+_NONE = Fraction(0)
 _LAST = datetime.max.replace(tzinfo=UTC) - 2 * DAY
 
 
@@ -131,11 +132,12 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
         elif isinstance(event, Reserved):
             asked = _asked(entry.index, event, pools, proposal if start else None)
             (judged if start else history)[event.request] = asked
-            _move(asked, pools, reserved=1)
+            _move(asked, pools, Fraction(asked.rho_now.value), _NONE)
         elif (settled := judged.get(event.request) or history.get(event.request)) is None:
             raise LedgerBroken(entry.index, "settles what was never reserved")
         else:
-            _move(settled, pools, reserved=-1, spent=0 if isinstance(event, Abandoned) else 1)
+            amount = Fraction(settled.rho_now.value)
+            _move(settled, pools, -amount, _NONE if isinstance(event, Abandoned) else amount)
     for name in proposal.budgets:
         _find(name, pools)
     outlooks = {name: _outlook(pool, start, end) for name, pool in pools.items()}
@@ -145,9 +147,9 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
 @dataclass(slots=True, kw_only=True)
 class _Pool:
     budget: Rho
-    before: Fraction = Fraction(0)
-    spent: Fraction = Fraction(0)
-    reserved: Fraction = Fraction(0)
+    before: Fraction = _NONE
+    spent: Fraction = _NONE
+    reserved: Fraction = _NONE
     first_refusal: datetime | None = None
 
     @property
@@ -197,17 +199,17 @@ def _asked(
     )
 
 
-def _move(asked: Replayed, pools: Mapping[str, _Pool], *, reserved: int, spent: int = 0) -> None:
+def _move(asked: Replayed, pools: dict[str, _Pool], reserved: Fraction, spent: Fraction) -> None:
     if asked.refused_by is None:
         for pool in (_find(name, pools) for name in lineage(asked.pool)):
-            pool.reserved += reserved * Fraction(asked.rho_now.value)
-            pool.spent += spent * Fraction(asked.rho_now.value)
+            pool.reserved += reserved
+            pool.spent += spent
 
 
 def _outlook(pool: _Pool, start: datetime | None, end: datetime | None) -> Outlook:
     until, left, charged = None, remaining(**pool.state), pool.spent + pool.reserved
     if start is not None and end is not None and end > start:
-        burned = float(max(charged - pool.before, Fraction(0)))
+        burned = float(max(charged - pool.before, _NONE))
         until = lasts_until(left, burned / ((end - start) / DAY), now=end)
     return Outlook(
         budget=pool.budget,
