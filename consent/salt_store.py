@@ -19,6 +19,7 @@ _SALTS = sa.Table(
     "log_salts",
     _TABLES,
     sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
     sa.Column("client_id", sa.String(256), nullable=False),
     sa.Column("salt", sa.LargeBinary, nullable=False),
 )
@@ -27,9 +28,13 @@ _OF_CLIENT = sa.Index("log_salts_of_client", _SALTS.c.client_id)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Salt:
-    """The salt of log entry ``index`` (public) and the client it is about (both hidden)."""
+    """The salt of log entry ``index``, of the change that opened ``epoch`` (both public).
+
+    client_id, salt: whom the entry is about, and what opens it (both sensitive, hidden).
+    """
 
     index: int
+    epoch: int
     client_id: str = field(repr=False)
     salt: bytes = field(repr=False)
 
@@ -51,12 +56,13 @@ class Salts:
         Raises:
             CommitmentInvalid, InvalidClientId: nothing was kept; roll the transaction back.
         """
-        rows = []
+        rows: list[dict[str, object]] = []
         for each in salts:
             if len(each.salt) != SALT_BYTES:
                 raise CommitmentInvalid(f"a salt has {SALT_BYTES} bytes")
             client_id = checked_client_id(each.client_id)
-            rows.append({"index": each.index, "client_id": client_id, "salt": each.salt})
+            row = {"index": each.index, "epoch": each.epoch, "salt": each.salt}
+            rows.append(row | {"client_id": client_id})
         if rows:
             connection.execute(_SALTS.insert(), rows)
 
@@ -65,7 +71,10 @@ class Salts:
         query = sa.select(_SALTS).where(_SALTS.c.client_id == checked_client_id(client_id))
         with self._engine.connect() as connection:
             rows = connection.execute(query.order_by(_SALTS.c.index)).all()
-        return [Salt(index=index, client_id=client, salt=salt) for index, client, salt in rows]
+        return [
+            Salt(index=index, epoch=epoch, client_id=client, salt=salt)
+            for index, epoch, client, salt in rows
+        ]
 
     def erase(self, client_id: str) -> int:
         """Erase a client's salts and return how many there were (sensitive).

@@ -89,7 +89,7 @@ class World:
         entry = ConsentChanged(at=1, epoch=1, change=commitment)
         with self.engine.begin() as connection:
             index = self.log.append_within(connection, [encode(entry)])
-            kept = Salt(index=index, client_id=client, salt=salt)
+            kept = Salt(index=index, epoch=1, client_id=client, salt=salt)
             self.salts.keep_within(connection, [kept])
         return index
 
@@ -153,7 +153,7 @@ def test_a_client_has_its_own_salts_in_the_order_of_the_log(tmp_path: Path) -> N
 
 def test_a_salt_of_a_wrong_length_undoes_its_entry(tmp_path: Path) -> None:
     world = World(tmp_path / "log.db")
-    short = Salt(index=0, client_id=IDS[0], salt=b"short")
+    short = Salt(index=0, epoch=1, client_id=IDS[0], salt=b"short")
 
     def log_both() -> None:
         with world.engine.begin() as connection:
@@ -166,4 +166,4 @@ def test_a_salt_of_a_wrong_length_undoes_its_entry(tmp_path: Path) -> None:
 
 
 def test_salts_and_clients_stay_out_of_a_repr() -> None:
-    assert "canary" not in repr(Salt(index=0, client_id="canary", salt=b"canary"))
+    assert "canary" not in repr(Salt(index=0, epoch=1, client_id="canary", salt=b"canary"))
