@@ -138,8 +138,8 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
         else:
             amount = Fraction(settled.rho_now.value)
             _move(settled, pools, -amount, _NONE if isinstance(event, Abandoned) else amount)
-    for name in proposal.budgets:
-        _find(name, pools)
+    if unknown := sorted(proposal.budgets.keys() - pools.keys()):
+        raise UnknownPool(unknown[0])
     outlooks = {name: _outlook(pool, start, end) for name, pool in pools.items()}
     return Replay(requests=tuple(judged.values()), pools=outlooks)
 
@@ -225,8 +225,7 @@ def burn_rate(spends: Iterable[tuple[datetime, Rho]], *, since: datetime, until:
 
     InvalidBound: `until` is not after `since`, or a time has no zone.
     """
-    _zoned("since", since)
-    if _zoned("until", until) <= since:
+    if _zoned("until", until) <= _zoned("since", since):
         raise InvalidBound("until", f"{until} is not after {since}")
     spent = sum(rho.value for at, rho in spends if since <= _zoned("a spend", at) < until)
     return spent / ((until - since) / DAY)
