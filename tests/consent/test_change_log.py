@@ -14,7 +14,7 @@ from consent.receipts import change_facts
 from consent.salt_store import Salt, Salts
 
 
-class Service:
+class Office:
     """A consent service's database with a register of one table."""
 
     def __init__(self, folder: Path) -> None:
@@ -37,8 +37,8 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Service:
-    return Service(tmp_path)
+def office(tmp_path: Path) -> Office:
+    return Office(tmp_path)
 
 
 def change(epoch: int, client: str = "TW003696") -> ClientChange:
@@ -47,44 +47,44 @@ def change(epoch: int, client: str = "TW003696") -> ClientChange:
     )
 
 
-def test_a_change_and_its_entry_are_written_together(service: Service) -> None:
-    first = service.record([change(1)])
-    rest = service.record([change(2, "TW1"), change(3)])
+def test_a_change_and_its_entry_are_written_together(office: Office) -> None:
+    first = office.record([change(1)])
+    rest = office.record([change(2, "TW1"), change(3)])
     assert [each.index for each in first + rest] == [0, 1, 2]
-    entries = [read_entry(entry) for entry in service.log.entries(0, 3)]
+    entries = [read_entry(entry) for entry in office.log.entries(0, 3)]
     assert [entry.epoch for entry in entries if isinstance(entry, ConsentChanged)] == [1, 2, 3]
-    assert service.epochs() == [1, 2, 3]
-    assert service.log.verify().size == 3
+    assert office.epochs() == [1, 2, 3]
+    assert office.log.verify().size == 3
 
 
-def test_the_salt_of_a_change_opens_its_entry_only(service: Service) -> None:
-    service.record([change(1), change(2, "TW1"), change(3)])
+def test_the_salt_of_a_change_opens_its_entry_only(office: Office) -> None:
+    office.record([change(1), change(2, "TW1"), change(3)])
     facts = change_facts("5e" * 16, "raised", level=3)
-    found = service.salts.of("TW003696")
+    found = office.salts.of("TW003696")
     assert [each.epoch for each in found] == [1, 3]
-    entries = [read_entry(entry) for entry in service.log.entries(0, 3)]
+    entries = [read_entry(entry) for entry in office.log.entries(0, 3)]
     commitments = [entry.change for entry in entries if isinstance(entry, ConsentChanged)]
     check_opening(commitments[found[1].index], found[1].salt, facts)
     with pytest.raises(CommitmentInvalid):
         check_opening(commitments[found[0].index], found[1].salt, facts)
 
 
-def test_equal_changes_have_nothing_in_common_in_the_log(service: Service) -> None:
-    service.record([change(1)] * 5)
-    assert len(set(service.log.entries(0, 5))) == 5
+def test_equal_changes_have_nothing_in_common_in_the_log(office: Office) -> None:
+    office.record([change(1)] * 5)
+    assert len(set(office.log.entries(0, 5))) == 5
 
 
-def test_what_cannot_be_logged_does_not_happen(service: Service) -> None:
+def test_what_cannot_be_logged_does_not_happen(office: Office) -> None:
     with pytest.raises(InvalidClientId):
-        service.record([change(1), change(2, " malformed")])
-    assert service.epochs() == []
-    assert service.log.head().size == 0
-    assert service.record([change(1)])[0].index == 0
+        office.record([change(1), change(2, " malformed")])
+    assert office.epochs() == []
+    assert office.log.head().size == 0
+    assert office.record([change(1)])[0].index == 0
 
 
-def test_no_change_is_no_entry(service: Service) -> None:
-    assert service.record([]) == []
-    assert service.log.head().size == 0
+def test_no_change_is_no_entry(office: Office) -> None:
+    assert office.record([]) == []
+    assert office.log.head().size == 0
 
 
 def test_a_change_hides_its_person() -> None:

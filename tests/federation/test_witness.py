@@ -19,13 +19,11 @@ from consent.log_errors import (
     CheckpointInvalid,
     LogForked,
     LogRolledBack,
-    NotInLog,
     ProofInvalid,
     ProofMisplaced,
 )
 from consent.log_store import Log, TreeHead
 from consent.merkle import EMPTY_ROOT
-from federation.errors import ProtocolError
 from federation.roster import DepartmentKeys, Roster
 from federation.witness import (
     Offer,
@@ -266,60 +264,3 @@ def test_two_processes_never_take_the_memory_back(tmp_path: Path) -> None:
         assert len(seen) == 29
         assert seen == sorted(seen)
     assert Risk(url).memory.last() == tree(ENTRIES, 29)
-
-
-# Offers and answers
-
-
-def test_a_log_that_lost_entries_has_no_offer_to_make() -> None:
-    log = log_of(ENTRIES[:5])
-    with pytest.raises(NotInLog):
-        offer_of(log, log.publish(sign), 5, old=9)
-
-
-@given(st.integers(0, 2**62), st.lists(st.binary(min_size=32, max_size=32), max_size=63), st.text())
-def test_an_offer_is_read_back(old: int, proof: list[bytes], note: str) -> None:
-    good = Offer(old=old, proof=tuple(proof), note=note)
-    assert read_offer(pack_offer(good)) == good
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"",
-        b"old 3",
-        b"old 03\n\nnote",
-        b"old -3\n\nnote",
-        b"new 3\n\nnote",
-        b"old 3\n!!!!\n\nnote",
-        b"old 3\nAAAA\n\nnote",
-        b"old 3\n" + b"A" * 43 + b"=\n" * 64 + b"\nnote",
-        b"old 3\n" + (b"A" * 43 + b"=\n") * 64 + b"\nnote",
-        b"old \xef\xbc\x93\n\nnote",
-        b"\xff\xfe",
-    ],
-)
-def test_a_malformed_offer_is_refused(data: bytes) -> None:
-    with pytest.raises((ProtocolError, CheckpointInvalid)):
-        advance(NOTHING, read_offer(data), log=LOG)
-
-
-def test_another_departments_line_is_not_accepted() -> None:
-    good = offer(ENTRIES, 9, old=0)
-    line = Risk().cosign(good)
-    with pytest.raises(CheckpointInvalid):
-        accepted(good.note, line, log=LOG, witness=witness_keys(ROSTER)["advisory"])
-    with pytest.raises(CheckpointInvalid):
-        accepted(offer(ENTRIES, 8, old=0).note, line, log=LOG, witness=RISK)
-    with pytest.raises(CheckpointInvalid):
-        accepted(good.note, "", log=LOG, witness=RISK)
-
-
-def test_the_firms_name_makes_a_usable_key_name() -> None:
-    assert "infosandbox/" + ORIGIN.partition("/")[2] == ORIGIN
-    assert ORIGIN.isascii()
-    assert not set(ORIGIN) & set(" +\n")
-    assert {key.name for key in witness_keys(ROSTER).values()} == {
-        f"{ORIGIN}/advisory",
-        f"{ORIGIN}/risk",
-    }
