@@ -4,7 +4,6 @@ from secrets import token_bytes
 import pytest
 import sqlalchemy as sa
 
-from consent.change_log import ClientChange, log_changes
 from consent.commitments import check_opening
 from consent.errors import InvalidClientId
 from consent.log_entries import ConsentChanged, read_entry
@@ -12,6 +11,7 @@ from consent.log_errors import CommitmentInvalid
 from consent.log_store import Log
 from consent.receipts import change_facts
 from consent.salt_store import Salt, Salts
+from federation.change_log import ClientChange, log_changes
 
 
 class Office:
