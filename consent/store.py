@@ -19,7 +19,7 @@ from consent.intake import check, check_id
 from consent.levels import Level
 from consent.register import SECOND, Change, Standing
 from consent.turns import Ticket, Turns
-from consent.writing import Ask, checked_rows, enter, write
+from consent.writing import Ask, Within, checked_rows, enter, nothing_else, write
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SWEEP = 1000
@@ -32,9 +32,17 @@ class Register:
     Errors and logs never hold a client's id: the engine is told to hide statements' parameters.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Create what is missing in the database. Calling it again, anywhere, changes nothing."""
+    def __init__(self, engine: sa.Engine, *, within: Within = nothing_else) -> None:
+        """Create what is missing in the database. Calling it again, anywhere, changes nothing.
+
+        Args:
+            engine: of the database; it must not be one that shows statements' parameters.
+            within: called with the new events (sensitive) in each transaction that writes some,
+                to write what must be true together with them, such as a log; if it raises, neither
+                is written.
+        """
         self._engine = engine
+        self._within = within
         self._turns: Turns[Ask, list[int]] = Turns(self._write)
         engine.hide_parameters = True  # a statement's parameters are ids; keep them out of errors
         tables.create(engine)
@@ -55,7 +63,7 @@ class Register:
         """
         checked, when = checked_rows(rows), _microseconds(at)
         with self._engine.begin() as connection:
-            return enter(connection, checked, at=when)
+            return enter(connection, checked, at=when, within=self._within)
 
     def set_level(
         self,
@@ -215,7 +223,7 @@ class Register:
 
     def _write(self, tickets: Sequence[Ticket[Ask, list[int]]]) -> None:
         with self._engine.begin() as connection:
-            write(connection, tickets)
+            write(connection, tickets, within=self._within)
 
 
 def _microseconds(at: datetime) -> int:

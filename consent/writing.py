@@ -1,8 +1,9 @@
 """One transaction of the register: what clients ask becomes events, and standings follow them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
+from typing import TypeAlias
 
 import sqlalchemy as sa
 
@@ -21,6 +22,9 @@ from consent.intake import event_of, repeats
 from consent.levels import Level, level_of
 from consent.register import Standing, advance
 from consent.turns import Ticket
+
+Within: TypeAlias = Callable[[sa.Connection, Sequence[Event]], None]
+"""Writes what belongs to new events into the transaction that writes them."""
 
 _FAMILY = (Kind.FAMILY_OBJECTED, Kind.FAMILY_OBJECTION_WITHDRAWN)
 
@@ -69,14 +73,24 @@ def checked_rows(rows: Iterable[tuple[str, str, int]]) -> dict[str, tuple[str, L
     return checked
 
 
-def enter(connection: sa.Connection, checked: Mapping[str, tuple[str, Level]], *, at: int) -> int:
+def nothing_else(_connection: sa.Connection, _events: Sequence[Event]) -> None:
+    """Write nothing beside the events."""
+
+
+def enter(
+    connection: sa.Connection,
+    checked: Mapping[str, tuple[str, Level]],
+    *,
+    at: int,
+    within: Within,
+) -> int:
     """Enter those of the checked clients whom the register does not know, and return the head."""
     head = tables.lock(connection)
     known = set(connection.execute(sa.select(tables.standings.c.client_id)).scalars())
     if known.issuperset(checked):
         return head
     sizes, closed = _households(connection)
-    events: list[dict[str, object]] = []
+    events: list[Event] = []
     standings: list[dict[str, object]] = []
     for client, (household, level) in checked.items():
         if client in known:
@@ -93,15 +107,18 @@ def enter(connection: sa.Connection, checked: Mapping[str, tuple[str, Level]], *
             household=household,
             place=place,
         )
-        events.append(tables.event_row(event))
+        events.append(event)
         row = tables.standing_row(client, advance(None, event))
         standings.append(row | {"family_closed": household in closed})
-    connection.execute(tables.events.insert(), events)
+    connection.execute(tables.events.insert(), [tables.event_row(event) for event in events])
     connection.execute(tables.standings.insert(), standings)
+    within(connection, events)
     return _set_head(connection, head + len(events))
 
 
-def write(connection: sa.Connection, tickets: Sequence[Ticket[Ask, list[int]]]) -> None:
+def write(
+    connection: sa.Connection, tickets: Sequence[Ticket[Ask, list[int]]], *, within: Within
+) -> None:
     """Record what each ticket asks, all or none of it, and settle the ticket.
 
     A ticket that is refused leaves no trace and does not hold up the others. The tickets are
@@ -128,6 +145,7 @@ def write(connection: sa.Connection, tickets: Sequence[Ticket[Ask, list[int]]]) 
         _update(connection, changed)
     _number_purposes(connection, page.events)
     _close_families(connection, page)
+    within(connection, page.events)
     _set_head(connection, page.seq)
 
 

@@ -35,9 +35,9 @@ from consent.store import Register
 T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 KEY = b"k" * 32
 SIGNING = Ed25519PrivateKey.from_private_bytes(b"\x01" * 32)
-HOUSEHOLDS = {"ann": "h1", "bob": "h1", "eve": "h1", "kim": "h2", "lee": "h2"}
+HOUSEHOLDS = {"ann": "h1", "bob": "h1", "kim": "h2"}
 CLIENTS = tuple(HOUSEHOLDS)
-PURPOSES = tuple(Purpose(name=name, title=name) for name in ("insight", "model", "review"))
+PURPOSES = tuple(Purpose(name=name, title=name) for name in ("insight", "model"))
 
 
 def flag(name: str, level: int, *, family: bool | None = None) -> Field:
@@ -130,11 +130,11 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
         rows = [(client, HOUSEHOLDS[client], level) for client, level in levels.items()]
         assert self.register.load(rows, self.at) == self.events
 
-    @rule(step=st.sampled_from([1, 400_000, 1_000_000, 3_000_000]))
+    @rule(step=st.sampled_from([1, 1_000_000]))
     def time_passes(self, step: int) -> None:
         self.now += step
 
-    @rule(data=st.data(), level=st.integers(0, 4), lasts=st.none() | st.integers(1, 4))
+    @rule(data=st.data(), level=st.integers(0, 4), lasts=st.none() | st.integers(1, 2))
     def set_level(self, data: st.DataObject, level: int, lasts: int | None) -> None:
         client = data.draw(st.sampled_from(sorted(self.model.levels)))
         end = int(self.at.timestamp()) + lasts if lasts and level else None
@@ -176,8 +176,8 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
     def restart(self) -> None:
         self.register = Register(self.engine)
 
-    @rule(later=st.integers(0, 5), purpose=st.sampled_from([p.name for p in PURPOSES]))
-    def a_node_decides_as_the_model_does(self, later: int, purpose: str) -> None:
+    @rule()
+    def a_node_decides_as_the_model_does(self) -> None:
         now = int(self.at.timestamp())
         head = self.register.head()
         delta = delta_of(
@@ -192,14 +192,16 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
         )
         sent = open_delta(sign_delta(delta, SIGNING), SIGNING.public_key(), department="risk")
         self.snapshot = apply(self.snapshot, sent)
-        fields = check_fields(CATALOGUE, NAMES, purpose)
-        permit = decide(self.snapshot, fields, purpose, now=now + later, at_least=head)
-        model = [
-            [self.model.is_open(client, field, purpose, now + later) for field in fields]
-            for client in (*CLIENTS, "stranger")
-        ]
-        assert permit.open_fields(self.roll).tolist() == model
-        assert permit.open_clients(self.roll).tolist() == [row[0] for row in model]
+        for purpose in [purpose.name for purpose in PURPOSES]:
+            fields = check_fields(CATALOGUE, NAMES, purpose)
+            for then in range(now, now + 4):
+                permit = decide(self.snapshot, fields, purpose, now=then, at_least=head)
+                model = [
+                    [self.model.is_open(client, field, purpose, then) for field in fields]
+                    for client in (*CLIENTS, "stranger")
+                ]
+                assert permit.open_fields(self.roll).tolist() == model
+                assert permit.open_clients(self.roll).tolist() == [row[0] for row in model]
 
     @invariant()
     def the_standings_are_the_fold_of_the_events(self) -> None:
@@ -214,4 +216,4 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
 
 
 TestConsentFromEndToEnd = ConsentFromEndToEnd.TestCase
-TestConsentFromEndToEnd.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestConsentFromEndToEnd.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
