@@ -98,7 +98,7 @@ def create(engine: sa.Engine) -> None:
         if engine.dialect.name == "sqlite":
             _wait_and_sync(connection)
         else:
-            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(6_017_421)")
+            connection.exec_driver_sql("SELECT pg_advisory_xact_lock(6017421)")
         for table in tables.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))
         for index in _indexes:
