@@ -1,1 +1,1 @@
-"""How much may be released: sums with their sensitivity, OpenDP noise, zCDP accounting, the ledger."""
+"""How much may be released: sums with their sensitivity, OpenDP noise, accounting, the ledger."""

@@ -57,6 +57,21 @@ class NoiseTooSmall(PrivacyError):
         )
 
 
+class NoisePoolRefused(PrivacyError):
+    """A department's stock of noise is not the one that its node made.
+
+    Attributes:
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
+        self.reason = reason
+        super().__init__(
+            f"The noise pool {reason}: delete its folder; noise is then drawn when it is needed."
+        )
+
+
 class BudgetExceeded(PrivacyError):
     """A request would spend more than its pool, or a pool above it, has left.
 
@@ -64,16 +79,42 @@ class BudgetExceeded(PrivacyError):
         pool: the pool that refused.
         requested: rho that was asked for.
         remaining: rho that is left in that pool.
+        window: for what time its budget is: "for life", "in these twelve months", "this month".
     """
 
-    def __init__(self, pool: str, requested: float, remaining: float) -> None:
-        """Keep the pool and both amounts."""
+    def __init__(
+        self, pool: str, requested: float, remaining: float, window: str = "for life"
+    ) -> None:
+        """Keep the pool, both amounts and the window."""
         self.pool = pool
         self.requested = requested
         self.remaining = remaining
+        self.window = window
         super().__init__(
-            f"Pool {pool!r} has rho {remaining} left and {requested} was requested: "
-            "ask for less, or wait until the pool is given a new budget."
+            f"Pool {pool!r} has rho {remaining} left {window} and {requested} was requested: "
+            "ask for less, or wait until the window has passed or the pool has a new budget."
+        )
+
+
+class BudgetBelowSpent(PrivacyError):
+    """A pool cannot be given a smaller budget than what it has spent or promised already.
+
+    Attributes:
+        pool: its path.
+        window: for what time the budget is.
+        budget: rho that was to be its budget.
+        spent: rho that is spent or reserved in that window.
+    """
+
+    def __init__(self, pool: str, window: str, budget: float, spent: float) -> None:
+        """Keep the pool, the window and both amounts."""
+        self.pool = pool
+        self.window = window
+        self.budget = budget
+        self.spent = spent
+        super().__init__(
+            f"Pool {pool!r} has spent or promised rho {spent} {window}, more than a budget of "
+            f"{budget}: give at least what is spent, and nothing more will be released."
         )
 
 
@@ -140,6 +181,24 @@ class LedgerConflict(PrivacyError):
         super().__init__(f"{subject!r} {reason}.")
 
 
+class ClockWentBack(PrivacyError):
+    """The clock is behind what the ledger has seen; nothing was written.
+
+    Attributes:
+        at: what the clock says, in ISO 8601.
+        latest: the time that the ledger has seen.
+    """
+
+    def __init__(self, at: str, latest: str) -> None:
+        """Keep both times."""
+        self.at = at
+        self.latest = latest
+        super().__init__(
+            f"The clock says {at} and the ledger has seen {latest}: set the clock right; "
+            "if the ledger's time is the wrong one, repair the ledger."
+        )
+
+
 class LedgerBroken(PrivacyError):
     """The ledger is not the one that was written.
 
@@ -153,5 +212,6 @@ class LedgerBroken(PrivacyError):
         self.entry = entry
         self.reason = reason
         super().__init__(
-            f"Ledger entry {entry} {reason}: stop spending and restore the ledger from a copy."
+            f"Ledger entry {entry} {reason}: nothing is spent until the ledger is restored from "
+            "a copy, or repaired by a named person."
         )

@@ -1,134 +1,56 @@
-"""The ledger's rules: what each pool has spent, what may be promised next. Pure.
+"""The ledger's rules: what may be promised, given what each pool has spent. Pure.
 
-Pools form a tree by their paths: a reservation in "firm/risk" is charged to "firm/risk" and "firm".
-Each rule takes the state and returns the event to append, None if it is there already, or refuses.
+Pools form a tree by their paths, under one root: a reservation in "firm/risk/study" is charged to
+it, to "firm/risk" and to "firm". A new study therefore has only what its purpose has left, and
+nobody is charged in two trees. Each rule takes the state and returns the event to append, None if
+it is there already, or refuses.
 
-Guarantee: in every chain that `follow` accepts, at every entry and for every pool,
-spent + reserved <= budget, where a reservation that was never settled (a crash) stays reserved.
+Guarantee: in every chain that `follow` accepts, at every entry, for every pool and each of its
+windows, spent + reserved <= budget, where a reservation that was never settled (a crash) stays
+reserved. Only a repair may leave more spent than the budget; nothing more is admitted then.
 """
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from enum import StrEnum
-from fractions import Fraction
 
-from privacy.entries import GENESIS, Abandoned, Committed, Entry, Event, Opened, Reserved, sealed
+from privacy.entries import (
+    Abandoned,
+    Changed,
+    Committed,
+    Decided,
+    Entry,
+    Event,
+    Opened,
+    Opinion,
+    Repaired,
+    Reserved,
+    require_words,
+    sealed,
+)
 from privacy.errors import (
-    InvalidBound,
+    BudgetBelowSpent,
     LedgerBroken,
     LedgerConflict,
     PrivacyError,
-    UnknownPool,
     UnknownReservation,
 )
-from privacy.filters import admit, remaining
-from privacy.loss import ZERO_RHO, Delta, Rho, rounded_up
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolState:
-    """What one pool holds. Public.
-
-    Attributes:
-        budget: most that it may ever lose.
-        delta: where its epsilon is shown.
-        spent: committed in it and in the pools below it, rounded up.
-        reserved: promised and not settled, in it and below it, rounded up. A crash leaves it here.
-    """
-
-    budget: Rho
-    delta: Delta
-    spent: Rho = ZERO_RHO
-    reserved: Rho = ZERO_RHO
-
-    @property
-    def remaining(self) -> Rho:
-        """What the pool has left, rounded down; a request for exactly this fits the pool."""
-        return remaining(spent=self.spent, reserved=self.reserved, budget=self.budget)
-
-
-class Status(StrEnum):
-    """Where a reservation stands."""
-
-    RESERVED = "reserved"
-    COMMITTED = "committed"
-    ABANDONED = "abandoned"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reservation:
-    """One request's promise."""
-
-    pool: str
-    rho: Rho
-    status: Status
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Account:
-    """A pool with exact sums, so that neither order nor number of entries moves them."""
-
-    budget: Rho
-    delta: Delta
-    spent: Fraction = Fraction(0)
-    reserved: Fraction = Fraction(0)
-
-    def moved(self, *, spent: Fraction, reserved: Fraction) -> "_Account":
-        return _Account(
-            budget=self.budget,
-            delta=self.delta,
-            spent=self.spent + spent,
-            reserved=self.reserved + reserved,
-        )
-
-    def state(self) -> PoolState:
-        return PoolState(
-            budget=self.budget,
-            delta=self.delta,
-            spent=Rho(rounded_up(self.spent)),
-            reserved=Rho(rounded_up(self.reserved)),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerState:
-    """The fold of a chain: its length, its head digest, its pools and its requests."""
-
-    length: int
-    head: str
-    accounts: Mapping[str, _Account]
-    reservations: Mapping[str, Reservation]
-
-    def pool(self, name: str) -> PoolState:
-        """Return a pool's state.
-
-        Raises:
-            UnknownPool: it was never opened.
-        """
-        if name not in self.accounts:
-            raise UnknownPool(name)
-        return self.accounts[name].state()
-
-
-EMPTY = LedgerState(length=0, head=GENESIS, accounts={}, reservations={})
-
-
-def lineage(pool: str) -> tuple[str, ...]:
-    """Return the paths that a charge to a pool reaches: "a/b" gives ("a", "a/b").
-
-    Raises:
-        InvalidBound: a part of the path is empty.
-    """
-    parts = pool.split("/")
-    if not all(parts):
-        raise InvalidBound("pool", repr(pool))
-    return tuple("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+from privacy.ledger_state import EMPTY, Books, LedgerState, Status
+from privacy.loss import Delta, Rho
+from privacy.pools import Account, PoolState, exact, lineage, rounded
+from privacy.repairs import repair
+from privacy.windows import Budgets, Window, month_of
 
 
 def open_pool(
-    state: LedgerState, pool: str, *, budget: Rho, delta: Delta, at: datetime
+    state: LedgerState,
+    pool: str,
+    *,
+    budget: Rho,
+    delta: Delta,
+    at: datetime,
+    year: Rho | None = None,
+    month: Rho | None = None,
 ) -> Opened | None:
     """Open a pool; opening it again on the same terms changes nothing.
 
@@ -137,17 +59,68 @@ def open_pool(
 
     Raises:
         UnknownPool: a pool above it is not open.
-        LedgerConflict: it is open with another budget or delta.
+        LedgerConflict: it is open on other terms, or would be a second root.
+        ClockWentBack, InvalidBound: the time, as for every rule.
     """
-    for above in lineage(pool)[:-1]:
-        state.pool(above)
-    if pool not in state.accounts:
-        return Opened(pool=pool, budget=budget, delta=delta, at=at)
-    known = state.accounts[pool]
-    same_budget = math.isclose(known.budget.value, budget.value, rel_tol=1e-9)
-    if not same_budget or known.delta != delta:
-        raise LedgerConflict(pool, "is open with another budget or delta: open a new pool instead")
+    state.moment(at)
+    above = lineage(pool)[:-1]
+    for name in above:
+        state.account(name)
+    if (known := state.accounts.get(pool)) is None:
+        if not above and state.accounts:
+            raise LedgerConflict(pool, "would be a second root: open it below the first one")
+        return Opened(pool=pool, budget=budget, delta=delta, at=at, year=year, month=month)
+    if not _same_terms(known, Budgets(lifetime=budget, year=year, month=month), delta):
+        raise LedgerConflict(pool, "is open on other terms: change its budget, with a reason")
     return None
+
+
+def change(
+    state: LedgerState,
+    pool: str,
+    *,
+    budget: Rho,
+    delta: Delta,
+    reason: str,
+    who: str,
+    at: datetime,
+    year: Rho | None = None,
+    month: Rho | None = None,
+) -> Changed | None:
+    """Give a pool other budgets; the same terms change nothing, and nothing is ever unspent.
+
+    Raises:
+        BudgetBelowSpent: a budget is below what its window has spent or reserved.
+        UnknownPool: it is not open.
+        InvalidBound: no reason, or nobody who gives it.
+    """
+    moment = state.moment(at)
+    require_words(reason=reason, who=who)
+    account, budgets = state.account(pool), Budgets(lifetime=budget, year=year, month=month)
+    if _same_terms(account, budgets, delta):
+        return None
+    for window in Window:
+        spent = sum(account.within(window, month_of(moment)))
+        limit = budgets.over(window)
+        if limit is not None and spent > exact(limit):
+            raise BudgetBelowSpent(pool, window, limit.value, rounded(spent).value)
+    return Changed(
+        pool=pool,
+        budget=budget,
+        delta=delta,
+        reason=reason,
+        who=who,
+        at=at,
+        year=year,
+        month=month,
+    )
+
+
+def _same_terms(account: Account, budgets: Budgets, delta: Delta) -> bool:
+    pairs = [(account.budgets.over(window), budgets.over(window)) for window in Window]
+    return account.delta == delta and all(
+        a == b or (a and b and math.isclose(a.value, b.value, rel_tol=1e-9)) for a, b in pairs
+    )
 
 
 def reserve(
@@ -156,15 +129,15 @@ def reserve(
     """Promise rho to a request; asking again on the same terms changes nothing.
 
     Raises:
-        BudgetExceeded: the pool, or one above it, has less left.
+        BudgetExceeded: a window of the pool, or of one above it, has less left.
         UnknownPool: the pool, or one above it, is not open.
         LedgerConflict: the request is known with other terms, or was abandoned.
     """
+    moment = state.moment(at)
     known = state.reservations.get(request)
     if known is None:
         for name in lineage(pool):
-            now = state.pool(name)
-            admit(now.spent, now.reserved, now.budget, rho, name)
+            state.account(name).admit(rho, name, month_of(moment))
         return Reserved(pool=pool, rho=rho, request=request, at=at)
     if (known.pool, known.rho) != (pool, rho):
         raise LedgerConflict(request, "is reserved on other terms: name a new attempt")
@@ -180,6 +153,7 @@ def commit(state: LedgerState, request: str, *, at: datetime) -> Committed | Non
         UnknownReservation: it was never reserved.
         LedgerConflict: it was abandoned.
     """
+    state.moment(at)
     if _settled(state, request, Status.COMMITTED):
         return None
     return Committed(request=request, at=at)
@@ -192,6 +166,7 @@ def abandon(state: LedgerState, request: str, *, at: datetime) -> Abandoned | No
         UnknownReservation: it was never reserved.
         LedgerConflict: it was committed.
     """
+    state.moment(at)
     if _settled(state, request, Status.ABANDONED):
         return None
     return Abandoned(request=request, at=at)
@@ -206,83 +181,78 @@ def _settled(state: LedgerState, request: str, status: Status) -> bool:
     return known.status is status
 
 
+def decide(
+    state: LedgerState, request: str, *, officer: str, opinion: Opinion, reason: str, at: datetime
+) -> Decided:
+    """Keep an officer's opinion on a request, known to the ledger or not. It changes no pool.
+
+    Raises:
+        InvalidBound: a word is missing.
+    """
+    state.moment(at)
+    require_words(request=request, officer=officer, reason=reason)
+    return Decided(request=request, officer=officer, opinion=opinion, reason=reason, at=at)
+
+
+_RULES: dict[type[Event], Callable[..., Event | None]] = {
+    Opened: open_pool,
+    Changed: change,
+    Reserved: reserve,
+    Committed: commit,
+    Abandoned: abandon,
+    Decided: decide,
+    Repaired: repair,
+}
+"""Which rule writes which event; its keyword arguments are the event's fields."""
+
+
 def follow(state: LedgerState, entries: Iterable[Entry]) -> LedgerState:
-    """Fold more entries onto a state, checking each link of the chain and each rule.
+    """Fold more entries onto a state, checking each digest, each link of the chain and each rule.
 
     Raises:
         LedgerBroken: names the first entry that is not the one that was written.
     """
-    accounts, reservations = dict(state.accounts), dict(state.reservations)
+    return _followed(state, entries, read=False)
+
+
+def follow_read(state: LedgerState, entries: Iterable[Entry]) -> LedgerState:
+    """Fold entries whose digests `entries.from_text` has just checked; otherwise as `follow`."""
+    return _followed(state, entries, read=True)
+
+
+def _followed(state: LedgerState, entries: Iterable[Entry], *, read: bool) -> LedgerState:
+    books = Books(state)
     for entry in entries:
-        if entry.index != state.length:
-            raise LedgerBroken(state.length, f"is missing, entry {entry.index} stands there")
-        if entry.previous != state.head:
+        if entry.index != books.state.length:
+            raise LedgerBroken(books.state.length, f"is missing, entry {entry.index} stands there")
+        if entry.previous != books.state.head:
             raise LedgerBroken(entry.index, "does not continue the entry before it")
-        if entry != sealed(entry.index, entry.previous, entry.event):
+        if not read and entry != sealed(entry.index, entry.previous, entry.event):
             raise LedgerBroken(entry.index, "does not match its digest")
-        _allow(state, entry)
-        _apply(accounts, reservations, entry.event)
-        state = LedgerState(
-            length=entry.index + 1,
-            head=entry.digest,
-            accounts=accounts,
-            reservations=reservations,
-        )
-    return state
+        event = entry.event
+        told = {name: getattr(event, name) for name in event.__slots__}
+        try:
+            again = _RULES[type(event)](books.state, **told)
+        except PrivacyError as error:
+            raise LedgerBroken(entry.index, f"breaks a rule ({error})") from error
+        if again is None:
+            raise LedgerBroken(entry.index, "repeats what an earlier entry says")
+        books.enter(entry)
+    return books.state
 
 
-def _allow(state: LedgerState, entry: Entry) -> None:
-    """Refuse an entry that the rules would not have written."""
-    event = entry.event
-    again: Event | None
-    try:
-        match event:
-            case Opened():
-                again = open_pool(
-                    state, event.pool, budget=event.budget, delta=event.delta, at=event.at
-                )
-            case Reserved():
-                again = reserve(
-                    state, event.pool, rho=event.rho, request=event.request, at=event.at
-                )
-            case Committed():
-                again = commit(state, event.request, at=event.at)
-            case Abandoned():
-                again = abandon(state, event.request, at=event.at)
-    except PrivacyError as error:
-        raise LedgerBroken(entry.index, f"breaks a rule ({error})") from error
-    if again is None:
-        raise LedgerBroken(entry.index, "repeats what an earlier entry says")
+def fold(entries: Iterable[Entry], at: datetime | None = None) -> dict[str, PoolState]:
+    """Return what every pool holds after a whole chain, which is checked on the way.
 
-
-def _apply(
-    accounts: dict[str, _Account], reservations: dict[str, Reservation], event: Event
-) -> None:
-    if isinstance(event, Opened):
-        accounts[event.pool] = _Account(budget=event.budget, delta=event.delta)
-        return
-    if isinstance(event, Reserved):
-        pool, rho, status = event.pool, event.rho, Status.RESERVED
-    else:
-        known = reservations[event.request]
-        pool, rho = known.pool, known.rho
-        status = Status.COMMITTED if isinstance(event, Committed) else Status.ABANDONED
-    amount = Fraction(rho.value)
-    spent = amount if status is Status.COMMITTED else Fraction(0)
-    reserved = amount if status is Status.RESERVED else -amount
-    for name in lineage(pool):
-        accounts[name] = accounts[name].moved(spent=spent, reserved=reserved)
-    reservations[event.request] = Reservation(pool=pool, rho=rho, status=status)
-
-
-def fold(entries: Iterable[Entry]) -> dict[str, PoolState]:
-    """Return every pool's state after a whole chain, which is checked on the way.
+    Args:
+        entries: the chain, from its first entry on.
+        at: when; by default and at the earliest when the last entry was written.
 
     Raises:
         LedgerBroken: names the first entry that is not the one that was written.
     """
     state = follow(EMPTY, entries)
-    return {name: account.state() for name, account in state.accounts.items()}
+    return {name: state.pool(name, at) for name in state.accounts}
 
 
 def verify_chain(entries: Iterable[Entry]) -> str:

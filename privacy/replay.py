@@ -14,11 +14,11 @@ from statistics import fmean
 from privacy.entries import Abandoned, Entry, Opened, Reserved
 from privacy.errors import BudgetExceeded, InvalidBound, LedgerBroken, UnknownPool
 from privacy.filters import admit, remaining
-from privacy.ledger import lineage
 from privacy.loss import Delta, Epsilon, Rho, rounded_up
 from privacy.mechanisms import epsilon_of
 from privacy.odds import rho_near
 from privacy.planning import positive
+from privacy.pools import lineage
 
 DAY = timedelta(days=1)
 _NONE = Fraction(0)

@@ -1,73 +1,140 @@
-"""The ledger in a database. Safe with several processes; the only I/O of this room.
+"""The ledger in a database, safe with several processes and hosts.
 
-Every change reads what is new, asks the rules of `ledger`, and appends at most one entry, all in
-one transaction that excludes every other writer: BEGIN IMMEDIATE on SQLite (write-ahead log, synced
-to disk at every commit), an advisory lock on PostgreSQL. The index is the primary key, so even
-without the lock two writers could never both append the same place.
+Every change reads what is new, asks the rules of `ledger`, and appends at most one entry with its
+head, all in one transaction that excludes every other writer. Nothing is decided on what was read
+before it, so a process that was paused for an hour decides as well as any other, and no lease or
+fencing token is needed: whoever holds the lock holds the newest entries.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.schema import CreateTable
 
 from privacy import ledger
-from privacy.entries import Entry, Event, from_text, sealed, to_text
-from privacy.errors import LedgerBroken
-from privacy.ledger import EMPTY, LedgerState, PoolState, follow
-from privacy.loss import Delta, Rho
-
-_WAIT_MS = 30_000
-_ADVISORY_LOCK = 0x6C6564676572  # "ledger"
-
-_ENTRIES = sa.Table(
-    "privacy_ledger",
-    sa.MetaData(),
-    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("entry", sa.Text, nullable=False),
-    sa.Column("digest", sa.String(64), nullable=False),
+from privacy.entries import Decided, Entry, Event, Opinion, Repaired, sealed
+from privacy.errors import LedgerBroken, LedgerConflict
+from privacy.head_file import keep_head_file, read_head_file
+from privacy.heads import Head, head_of, head_text, read_head
+from privacy.ledger import follow
+from privacy.ledger_history import caught_up, check, check_known, read, sound, whole
+from privacy.ledger_state import EMPTY, TOLERANCE, LedgerState
+from privacy.ledger_tables import (
+    append,
+    digest_at,
+    exclusive,
+    kept_head,
+    prepare,
+    put_aside,
+    rows,
+    snapshot,
 )
+from privacy.loss import Delta, Rho
+from privacy.pools import PoolState
+from privacy.repairs import repaired
 
 
 class Ledger:
     """One firm's or one department's privacy ledger.
 
     The state that was read last is kept, so a change costs only the entries since. A history that
-    is rewritten under a running process is noticed at its next call, and by `verify`.
+    is rewritten or cut under a running process is noticed at its next call if that reached the last
+    entry it knew, and otherwise by `verify`; then every call is refused until the ledger is
+    restored, or repaired and opened again.
+
+    Every method that takes `at` takes now, with a time zone. All raise LedgerBroken if the history
+    is not the one that was written; those that write raise ClockWentBack if `at` is more than a
+    minute before what the ledger has seen, and InvalidBound for a time without a zone.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
-        """Open the ledger of a database, making its table if there is none.
+    def __init__(self, engine: sa.Engine, *, head: Path | None = None) -> None:
+        """Open the ledger of a database, making its tables if there are none.
 
         Args:
             engine: SQLite (a file, for several processes) or PostgreSQL.
+            head: where to keep the ledger's head besides: a file that is not restored together with
+                the database. None if there is no such place; then an old copy of the whole database
+                passes for the newest.
         """
         self._engine = engine
+        self._head = head
         self._state = EMPTY
-        if engine.dialect.name == "sqlite":
-            _use_write_ahead_log(engine)
-        with self._exclusive() as connection:
-            connection.execute(CreateTable(_ENTRIES, if_not_exists=True))
+        prepare(engine)
 
-    def open_pool(self, pool: str, budget: Rho, delta: Delta, at: datetime) -> None:
-        """Give a pool its budget, for good. Opening it again on the same terms changes nothing.
+    def open_pool(
+        self,
+        pool: str,
+        budget: Rho,
+        delta: Delta,
+        at: datetime,
+        *,
+        year: Rho | None = None,
+        month: Rho | None = None,
+    ) -> None:
+        """Give a pool its budgets. Opening it again on the same terms changes nothing.
 
         Args:
             pool: path such as "firm" or "firm/risk"; the pools above it must be open.
             budget: most that it may ever lose.
             delta: where its epsilon is shown.
-            at: now, with a time zone.
+            at: now.
+            year: most in a calendar month and the eleven before it.
+            month: most in a calendar month, in UTC.
 
         Raises:
             UnknownPool: a pool above it is not open.
-            LedgerConflict: it is open with another budget or delta.
-            InvalidBound: an empty part in the path, or a time without a zone.
-            LedgerBroken: the history was rewritten.
+            LedgerConflict: it is open on other terms, or would be a second root.
+            InvalidBound: an empty part in the path.
         """
-        self._append(lambda state: ledger.open_pool(state, pool, budget=budget, delta=delta, at=at))
+        self._append(
+            lambda state: ledger.open_pool(
+                state, pool, budget=budget, delta=delta, at=at, year=year, month=month
+            )
+        )
+
+    def change(
+        self,
+        pool: str,
+        budget: Rho,
+        delta: Delta,
+        at: datetime,
+        *,
+        year: Rho | None = None,
+        month: Rho | None = None,
+        reason: str,
+        who: str,
+    ) -> None:
+        """Give an open pool other budgets, on the same terms as in `open_pool`.
+
+        Args:
+            pool: its path.
+            budget: most that it may ever lose, spent or not.
+            delta: where its epsilon is shown.
+            at: now.
+            year: most in a calendar month and the eleven before it; None for no such limit.
+            month: most in a calendar month; None for no such limit.
+            reason: why, in words that stay in the ledger.
+            who: who answers for it.
+
+        Raises:
+            BudgetBelowSpent: a window has spent or reserved more than its new budget.
+            UnknownPool: it is not open.
+            InvalidBound: no reason, or nobody who gives it.
+        """
+        self._append(
+            lambda state: ledger.change(
+                state,
+                pool,
+                budget=budget,
+                delta=delta,
+                at=at,
+                year=year,
+                month=month,
+                reason=reason,
+                who=who,
+            )
+        )
 
     def reserve(self, pool: str, rho: Rho, request: str, at: datetime) -> str:
         """Promise rho to a request before any work, from a pool and every pool above it.
@@ -76,17 +143,15 @@ class Ledger:
             pool: path of an open pool.
             rho: loss of the whole plan.
             request: idempotency key: plan digest, "#", attempt. The same key spends once.
-            at: now, with a time zone.
+            at: now; the charge belongs to its calendar month, in UTC.
 
         Returns:
             The reservation's name, which is the request.
 
         Raises:
-            BudgetExceeded: the pool, or one above it, has less left; nothing was written.
+            BudgetExceeded: a window of the pool, or of one above it, has less left.
             UnknownPool: the pool, or one above it, is not open.
             LedgerConflict: the key is known with other terms, or was abandoned.
-            InvalidBound: a time without a zone.
-            LedgerBroken: the history was rewritten.
         """
         self._append(lambda state: ledger.reserve(state, pool, rho=rho, request=request, at=at))
         return request
@@ -97,7 +162,6 @@ class Ledger:
         Raises:
             UnknownReservation: it was never reserved.
             LedgerConflict: it was abandoned.
-            LedgerBroken: the history was rewritten.
         """
         self._append(lambda state: ledger.commit(state, request, at=at))
 
@@ -107,123 +171,126 @@ class Ledger:
         Raises:
             UnknownReservation: it was never reserved.
             LedgerConflict: it was committed.
-            LedgerBroken: the history was rewritten.
         """
         self._append(lambda state: ledger.abandon(state, request, at=at))
 
-    def state(self, pool: str) -> PoolState:
-        """Return what a pool holds now.
+    def decide(
+        self, request: str, officer: str, opinion: Opinion, reason: str, at: datetime
+    ) -> None:
+        """Keep an officer's opinion on a request. No rule is in it: each call is one more entry.
+
+        Raises:
+            InvalidBound: a word is blank.
+        """
+        self._append(
+            lambda state: ledger.decide(
+                state, request, officer=officer, opinion=opinion, reason=reason, at=at
+            )
+        )
+
+    def decisions(self, request: str) -> tuple[Decided, ...]:
+        """Return every opinion on a request, oldest first."""
+        return self._read().decisions.get(request, ())
+
+    def state(self, pool: str, at: datetime | None = None) -> PoolState:
+        """Return what a pool holds, its windows side by side.
+
+        Args:
+            pool: its path.
+            at: when; by default now, and never before the last entry.
 
         Raises:
             UnknownPool: it was never opened.
-            LedgerBroken: the history was rewritten.
         """
-        with self._engine.connect() as connection:
-            self._state = self._caught_up(connection)
-        return self._state.pool(pool)
+        return self._read().pool(pool, at or datetime.now(UTC))
 
     def entries(self) -> tuple[Entry, ...]:
-        """Return the whole history, oldest first, as stored.
-
-        Raises:
-            LedgerBroken: an entry cannot be read.
-        """
-        with self._engine.connect() as connection:
-            return tuple(_entry(row) for row in _rows(connection, 0))
+        """Return the whole history, oldest first, each entry by itself checked."""
+        with snapshot(self._engine) as connection:
+            return tuple(read(rows(connection)))
 
     def verify(self) -> str:
-        """Check the whole history from its first entry and return its head digest.
+        """Check the whole history and the kept heads; return the head digest.
+
+        Whoever keeps that digest elsewhere can tell later whether the history was rewritten.
+        """
+        with snapshot(self._engine) as connection:
+            if (known := self._state).length:
+                check_known(known, digest_at(connection, known.length - 1))
+            self._state = whole(connection, self._elsewhere)
+        return self._state.head
+
+    def repair(self, reason: str, who: str, at: datetime) -> Repaired:
+        """Go on after a break, by an explicit act. Open every other process's ledger again then.
+
+        What a broken ledger still tells is kept: the entries before the break stay, the rows after
+        it are put aside unchanged, and an entry says why, by whom, how many rows, their SHA-256 and
+        what each pool is charged from now on: the most that the entries, the rows that can still
+        be read and the kept heads tell. Every promise that stood open counts as spent.
+
+        A clock that ran ahead is repaired like a break: the ledger's time starts again from `at`,
+        and what was dated later counts in its month.
+
+        Args:
+            reason: why, in words that stay in the ledger.
+            who: who answers for it.
+            at: now.
+
+        Returns:
+            The entry's event.
 
         Raises:
-            LedgerBroken: names the first entry that is not the one that was written, or the last
-                one that this process knew and that is gone.
+            LedgerConflict: the ledger is whole, and its time is not ahead of `at`.
+            InvalidBound: no reason, or nobody who gives it.
         """
-        known, entries = self._state, self.entries()
-        state = follow(EMPTY, entries)
-        _check_known(known, entries[known.length - 1 : known.length])
-        self._state = state
-        return state.head
+        elsewhere = self._elsewhere
+        with exclusive(self._engine) as connection:
+            state, lost = sound(connection)
+            try:
+                check(connection, state, elsewhere)
+            except LedgerBroken:
+                broken = True
+            else:
+                broken = state.latest is not None and at < state.latest - TOLERANCE
+            if not (lost or broken):
+                raise LedgerConflict("the ledger", "is whole: there is nothing to repair")
+            heads = [head for head in (read_head(kept_head(connection)), elsewhere) if head]
+            event = repaired(state, lost=lost, heads=heads, reason=reason, who=who, at=at)
+            put_aside(connection, lost, repair=state.length)
+            state = _written(connection, state, event)
+        self._keep(state, over=None if elsewhere is None else elsewhere.length)
+        return event
 
     def _append(self, rule: Callable[[LedgerState], Event | None]) -> None:
-        with self._exclusive() as connection:
-            state = self._caught_up(connection)
+        with exclusive(self._engine) as connection:
+            state = self._state = self._newest(connection)
             event = rule(state)
-            if event is not None:
-                entry = sealed(state.length, state.head, event)
-                state = follow(state, [entry])
-                connection.execute(
-                    _ENTRIES.insert().values(
-                        index=entry.index, entry=to_text(entry), digest=entry.digest
-                    )
-                )
+            if event is None:
+                return
+            state = _written(connection, state, event)
+        self._keep(state)
+
+    def _keep(self, state: LedgerState, *, over: int | None = None) -> None:
         self._state = state
+        if self._head is not None:
+            keep_head_file(self._head, head_of(state), over=over)
 
-    def _caught_up(self, connection: sa.Connection) -> LedgerState:
-        """Fold what was appended since, after checking that the last known entry still stands."""
+    def _read(self) -> LedgerState:
+        with snapshot(self._engine) as connection:
+            self._state = self._newest(connection)
+        return self._state
+
+    def _newest(self, connection: sa.Connection) -> LedgerState:
         known = self._state
-        if not known.length:
-            return follow(known, map(_entry, _rows(connection, 0)))
-        rows = _rows(connection, known.length - 1)
-        _check_known(known, rows[:1])
-        return follow(known, map(_entry, rows[1:]))
+        return caught_up(connection, known) if known.length else whole(connection, self._elsewhere)
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[sa.Connection]:
-        """Hold the only write transaction; commit on leaving, roll back on any error."""
-        if self._engine.dialect.name == "sqlite":
-            with _immediate(self._engine) as connection:
-                yield connection
-        else:
-            with self._engine.begin() as connection:
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
-                yield connection
+    @property
+    def _elsewhere(self) -> Head | None:
+        return None if self._head is None else read_head_file(self._head)
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    index: int
-    entry: str
-    digest: str
-
-
-def _rows(connection: sa.Connection, start: int) -> list[_Row]:
-    column = _ENTRIES.c
-    found = connection.execute(
-        sa.select(_ENTRIES).where(column["index"] >= start).order_by(column["index"])
-    )
-    return [_Row(*row) for row in found]
-
-
-def _check_known(known: LedgerState, last: Sequence[_Row | Entry]) -> None:
-    """Refuse a history in which the last known entry no longer stands in its place."""
-    found = [(row.index, row.digest) for row in last]
-    if known.length and found != [(known.length - 1, known.head)]:
-        raise LedgerBroken(known.length - 1, "is gone or was replaced")
-
-
-def _entry(row: _Row) -> Entry:
-    return from_text(row.entry, row.digest, index=row.index)
-
-
-def _use_write_ahead_log(engine: sa.Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def _immediate(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """Take SQLite's write lock at the start, not at the first write: a read before it may be old.
-
-    The driver's own transactions begin late, so it is put in autocommit mode for this connection.
-    """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
-        connection.exec_driver_sql("PRAGMA synchronous = FULL")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-        try:
-            yield connection
-        except BaseException:
-            connection.exec_driver_sql("ROLLBACK")
-            raise
-        connection.exec_driver_sql("COMMIT")
+def _written(connection: sa.Connection, state: LedgerState, event: Event) -> LedgerState:
+    entry = sealed(state.length, state.head, event)
+    state = follow(state, [entry])
+    append(connection, entry, head_text(head_of(state)))
+    return state

@@ -18,7 +18,6 @@ from federation.coordinator.results import LEVEL
 from federation.errors import PlanInvalid
 from federation.plans import Mean, Name, QuestionPlan, explain
 from privacy.errors import TargetUnreachable
-from privacy.ledger import lineage
 from privacy.loss import Delta, Epsilon, Rho
 from privacy.odds import (
     Odds,
@@ -43,6 +42,7 @@ from privacy.planning import (
     positive,
     standard_error,
 )
+from privacy.pools import lineage
 
 
 class _Frozen(BaseModel):

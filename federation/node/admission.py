@@ -22,8 +22,8 @@ from federation.run_permit import RunPermit, verify_permit
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import Announcement, verified_publics
 from privacy import filters
-from privacy.ledger import lineage
 from privacy.loss import Rho
+from privacy.pools import lineage
 
 CONSENT_LABEL = b"consent-epoch"
 """What the consent service seals a department's epoch delta under."""

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,13 +18,6 @@ from privacy.store import Ledger
 
 AT = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 DELTA = Delta(1e-6)
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    opened = sa.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture
@@ -121,7 +113,8 @@ def test_a_time_without_a_zone_leaves_the_ledger_as_it_was(ledger: Ledger) -> No
 def test_the_history_verifies_and_folds_to_the_states(ledger: Ledger) -> None:
     ledger.reserve("firm/risk", Rho(0.25), "plan#1", AT)
     assert ledger.verify() == ledger.entries()[-1].digest
-    assert fold(ledger.entries()) == {name: ledger.state(name) for name in ("firm", "firm/risk")}
+    told = {name: ledger.state(name, AT) for name in ("firm", "firm/risk")}
+    assert fold(ledger.entries(), AT) == told
 
 
 @pytest.mark.parametrize(
@@ -170,7 +163,9 @@ def test_a_history_rewritten_under_a_running_process_is_noticed(
         assert caught.value.entry == 2
 
 
-def test_the_file_is_in_write_ahead_mode(engine: sa.Engine, ledger: Ledger) -> None:
-    assert ledger.entries()
+def test_the_file_is_in_write_ahead_mode(tmp_path: Path) -> None:
+    engine = sa.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
+    assert not Ledger(engine).entries()
     with engine.connect() as connection:
         assert connection.execute(sa.text("pragma journal_mode")).scalar() == "wal"
+    engine.dispose()

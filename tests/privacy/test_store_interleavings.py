@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 
 from privacy.errors import BudgetExceeded, LedgerConflict, UnknownReservation
 from privacy.loss import Delta, Rho, rounded_up
+from privacy.pools import PoolState
 from privacy.store import Ledger
 
 AT = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
@@ -46,14 +47,19 @@ class Promise:
         return self.status != "abandoned" and f"{self.pool}/".startswith(f"{pool}/")
 
 
+def in_memory() -> sa.Engine:
+    return sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+
+
 class Interleavings(RuleBasedStateMachine):
     """Two ledgers stand for two processes on one database; either may crash at any time."""
 
     open_ledger: Callable[[sa.Engine], Ledger] = Ledger
+    new_database: Callable[[], sa.Engine] = in_memory
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = sa.create_engine("sqlite://", poolclass=sa.StaticPool)
+        self.engine = type(self).new_database()
         self.books: dict[str, Promise] = {}
         self.entries = 0
         self.steps = 0
@@ -145,9 +151,7 @@ class RefundsOnRestart(Ledger):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
-        with engine.connect() as connection:
-            known = self._caught_up(connection).reservations
-        for request, reservation in known.items():
+        for request, reservation in self._read().reservations.items():
             if reservation.status == "reserved":
                 self.abandon(request, AT)
 
@@ -162,8 +166,10 @@ class SpendsTwice(Ledger):
 class ForgetsTheFirm(Ledger):
     """The saboteur that opens the firm's pool with more than it was given."""
 
-    def open_pool(self, pool: str, budget: Rho, delta: Delta, at: datetime) -> None:
-        super().open_pool(pool, budget.times(9 if pool == "firm" else 1), delta, at)
+    def open_pool(
+        self, pool: str, budget: Rho, delta: Delta, at: datetime, **windows: Rho | None
+    ) -> None:
+        super().open_pool(pool, budget.times(9 if pool == "firm" else 1), delta, at, **windows)
 
 
 class ForgetsWhatItRead(Ledger):
@@ -171,11 +177,10 @@ class ForgetsWhatItRead(Ledger):
 
     def __init__(self, engine: sa.Engine) -> None:
         super().__init__(engine)
-        with engine.connect() as connection:
-            self._old = self._caught_up(connection)
+        self._old = self._read()
 
-    def state(self, pool: str):  # type: ignore[no-untyped-def]  # noqa: ANN201 - as the parent
-        return self._old.pool(pool) if pool in self._old.accounts else super().state(pool)
+    def state(self, pool: str, at: datetime | None = None) -> PoolState:
+        return self._old.pool(pool) if pool in self._old.accounts else super().state(pool, at)
 
 
 STEPS = settings(max_examples=50, stateful_step_count=20, deadline=None)
@@ -183,6 +188,20 @@ STEPS = settings(max_examples=50, stateful_step_count=20, deadline=None)
 
 def test_no_interleaving_overdraws_a_pool() -> None:
     run_state_machine_as_test(Interleavings, settings=STEPS)
+
+
+def test_no_interleaving_overdraws_a_pool_on_postgresql(cluster: str) -> None:
+    def emptied() -> sa.Engine:
+        engine = sa.create_engine(cluster)
+        with engine.begin() as connection:
+            connection.execute(sa.text("drop schema public cascade"))
+            connection.execute(sa.text("create schema public"))
+        return engine
+
+    class OnPostgreSQL(Interleavings):
+        new_database = emptied
+
+    run_state_machine_as_test(OnPostgreSQL, settings=settings(STEPS, max_examples=10))
 
 
 @pytest.mark.parametrize(

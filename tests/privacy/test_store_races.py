@@ -1,10 +1,8 @@
-"""Several processes on one file: exactly one gets what is left."""
+"""Several processes on one database: exactly one gets what is left."""
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,15 +16,10 @@ DELTA = Delta(1e-6)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ledger.db'}"
-
-
-@pytest.fixture
-def ledger(url: str) -> Iterator[Ledger]:
-    engine = sa.create_engine(url)
-    yield Ledger(engine)
-    engine.dispose()
+def ledger(engine: sa.Engine) -> Ledger:
+    opened = Ledger(engine)
+    opened.open_pool("firm", Rho(99.0), DELTA, AT)
+    return opened
 
 
 RACER = """
@@ -34,10 +27,12 @@ import sys
 import sqlalchemy as sa
 from dataclasses import replace
 from datetime import UTC, datetime
-from privacy.entries import Reserved, sealed, to_text
+from privacy.entries import Reserved, sealed
 from privacy.errors import BudgetExceeded
+from privacy.heads import Head, head_text
+from privacy.ledger_tables import append, exclusive
 from privacy.loss import Rho
-from privacy.store import _ENTRIES, Ledger
+from privacy.store import Ledger
 
 AT = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 
@@ -46,13 +41,13 @@ class Hasty(Ledger):
     "The saboteur: believes what it looked up a moment ago, and asks no rule when it writes."
 
     def reserve(self, pool, rho, request, at):
-        with self._exclusive() as connection:
-            state = self._caught_up(connection)
+        with exclusive(self._engine) as connection:
+            state = self._newest(connection)
             event = Reserved(pool=pool, rho=rho, request=request, at=at)
             entry = sealed(state.length, state.head, event)
-            row = {"index": entry.index, "entry": to_text(entry), "digest": entry.digest}
-            connection.execute(_ENTRIES.insert().values(row))
-            self._state = replace(state, length=entry.index + 1, head=entry.digest)
+            head = Head(length=entry.index + 1, digest=entry.digest, charged={})
+            append(connection, entry, head_text(head))
+            self._state = replace(state, length=head.length, head=entry.digest)
 
 
 url, kind, name = sys.argv[1:]
@@ -112,7 +107,7 @@ def exactly_one_wins(winners: list[int]) -> bool:
 def test_of_two_processes_racing_for_the_last_budget_exactly_one_wins(
     url: str, ledger: Ledger
 ) -> None:
-    pools = [f"pool {number}" for number in range(25)]
+    pools = [f"firm/pool {number}" for number in range(25)]
     for pool in pools:
         ledger.open_pool(pool, Rho(1.0), DELTA, AT)
     assert exactly_one_wins(race(url, "honest", pools))
@@ -121,13 +116,13 @@ def test_of_two_processes_racing_for_the_last_budget_exactly_one_wins(
 
 
 def test_a_ledger_that_decides_on_an_old_read_lets_both_win(url: str, ledger: Ledger) -> None:
-    ledger.open_pool("last", Rho(1.0), DELTA, AT)
-    assert not exactly_one_wins(race(url, "hasty", ["last"]))
+    ledger.open_pool("firm/last", Rho(1.0), DELTA, AT)
+    assert not exactly_one_wins(race(url, "hasty", ["firm/last"]))
     with pytest.raises(LedgerBroken):
         ledger.verify()
 
 
-def test_processes_that_open_a_new_file_at_once_all_find_one_ledger(url: str) -> None:
+def test_processes_that_open_a_new_database_at_once_all_find_one_ledger(url: str) -> None:
     opener = (
         "import sys, sqlalchemy as sa; from privacy.store import Ledger;"
         "from privacy.loss import Rho, Delta; from datetime import datetime, UTC;"
