@@ -23,6 +23,7 @@ from consent.writing import Ask, Within, checked_rows, enter, nothing_else, writ
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SWEEP = 1000
+"""How many ends are written down in one commit, so that a client's own request waits for few."""
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -131,13 +132,13 @@ class Register:
             tables.standings.c.expires_at <= _microseconds(at) // SECOND,
             tables.standings.c.level > 0,
         )
-        while True:
-            with self._engine.connect() as connection:
-                query = sa.select(tables.standings.c.client_id).where(where).limit(_SWEEP)
-                ended = connection.execute(query).scalars().all()
-            if not ended:
-                return self.head()
-            self.record([Expire(client=client) for client in ended], at)
+        query = sa.select(tables.standings.c.client_id).where(where)
+        with self._engine.connect() as connection:
+            ended = connection.execute(query).scalars().all()
+        for start in range(0, len(ended), _SWEEP):
+            part = ended[start : start + _SWEEP]
+            self.record([Expire(client=client) for client in part], at)
+        return self.head()
 
     def level(self, client_id: str, at: datetime | None = None) -> Level:
         """Return a client's level: as last set, or what is left of it at ``at``.
