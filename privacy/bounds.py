@@ -7,7 +7,9 @@ the vectors at once, so by the triangle inequality
     ||sum_j q_j(D) - sum_j q_j(D')||  <=  sum over its k of ||q_j(D) - q_j(D')||  <=  k B,
 
 with equality when all k contributions point the same way. Every BoundedSum declares k B, where k is
-`bound.departments`: 1 if the plan gives each unit one owner, otherwise the size of the cohort.
+`bound.departments`: 1 if the plan gives each client one owner, otherwise the size of the cohort.
+A household moves a sum by each of its clients that count, at most m of them (`bound.clients`), so
+by the same inequality by at most k m B: `bound.contributions` times one client's reach B.
 
 Wrap-around. A node holds at most 2^21 units and each reaches at most 2^38 lattice points, so a sum
 over 7 departments stays below 2^62 with room for the noise; `mechanisms` refuses the rest.
@@ -51,12 +53,12 @@ class BoundedSum:
         name: what is summed. Public.
         values: the sum in lattice points, read-only. SENSITIVE, hidden from repr.
         sensitivity: L2 distance, in lattice points, that one unit can move the sum over ALL
-            departments: the per-department bound times `bound.departments`. Public.
+            departments: one client's reach times `bound.contributions`. Public.
         scale: lattice points per unit of measure. Public.
         offset_per_count: total = released + offset_per_count * count, per cell. Public.
         unit: whose presence is protected. Public.
         relation: how neighbors differ. Public.
-        bound: in how many departments a unit counts. Public.
+        bound: how often a unit counts. Public.
     """
 
     name: str
@@ -124,17 +126,18 @@ def bounded_count(
     unit: PrivacyUnit,
     bound: ContributionBound,
 ) -> BoundedSum:
-    """Count units per cell.
+    """Count clients per cell.
 
-    Guarantee: removing one unit from every department lowers one cell by `scale` in each of at most
-    k departments, so the sum over departments moves by at most scale * k in L2.
+    Guarantee: removing one client from every department lowers one cell by `scale` in each of at
+    most k departments, and a unit has at most m of these clients, so the sum over departments moves
+    by at most scale * k * m in L2.
 
     Args:
-        cells: int64[n], one entry per unit: the cell it counts in, or -1 for none. Sensitive.
+        cells: int64[n], one entry per client: the cell it counts in, or -1 for none. Sensitive.
         n_cells: number of cells, at least 1. Public.
         scale: lattice points per unit counted, a power of two. Public.
         unit: whose presence is protected. Public.
-        bound: in how many departments a unit counts. Public.
+        bound: how often a unit counts. Public.
 
     Returns:
         int64[n_cells], each `scale` times a count.
@@ -169,25 +172,26 @@ def bounded_total(
     unit: PrivacyUnit,
     bound: ContributionBound,
 ) -> BoundedSum:
-    """Add one bounded amount per unit, per cell, centered at the midpoint of the bounds.
+    """Add one bounded amount per client, per cell, centered at the midpoint of the bounds.
 
-    Each unit adds trunc(s * (clip(x) - m)) to its cell; a total is released + m * count. Centering
+    A client adds trunc(s * (clip(x) - m)) to its cell; a total is released + m * count. Centering
     halves the sensitivity against [lower, upper] of one sign.
 
-    Guarantee: one unit moves one cell by at most reach = floor(s * max(upper - m, m - lower)) in
-    each of at most k departments, so the sum over departments moves by at most reach * k in L2.
+    Guarantee: one client moves one cell by at most reach = floor(s * max(upper - m, m - lower)) in
+    each of at most k departments, so a unit of c clients moves the sum over departments by at most
+    reach * k * c in L2.
     This holds in float64 without a margin: lower <= clip(x) <= upper, subtraction rounds
     monotonically, the scale is a power of two, and truncation never moves away from zero.
 
     Args:
         name: what is summed. Public.
-        values: float64[n], one per unit; ignored where the cell is -1. Sensitive.
-        cells: int64[n]: the cell of each unit, or -1 for none (missing or closed). Sensitive.
+        values: float64[n], one per client; ignored where the cell is -1. Sensitive.
+        cells: int64[n]: the cell of each client, or -1 for none (missing or closed). Sensitive.
         n_cells: number of cells, at least 1. Public.
         lower: smallest value; smaller ones are raised to it. Public.
         upper: largest value; larger ones are lowered to it. Public.
         unit: whose presence is protected. Public.
-        bound: in how many departments a unit counts. Public.
+        bound: how often a unit counts. Public.
 
     Returns:
         int64[n_cells] with `offset_per_count` = m. The lattice is `total_lattice(lower, upper)`.
@@ -286,7 +290,7 @@ def _mint(
     return BoundedSum(
         name=name,
         values=values,
-        sensitivity=float(reach * bound.departments),
+        sensitivity=float(reach * bound.contributions),
         scale=scale,
         offset_per_count=offset_per_count,
         unit=unit,

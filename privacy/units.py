@@ -24,21 +24,28 @@ class NeighboringRelation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContributionBound:
-    """In how many departments one unit may move the sum. Public.
+    """How often one unit may move the sum: by each of its clients, in each department. Public.
 
     Attributes:
-        departments: at least 1. One if every unit is owned by one department for this plan
+        departments: at least 1. One if every client is owned by one department for this plan
             (alignment), otherwise the size of the cohort.
+        clients: at least 1. How many clients of one unit count: 1 if the unit is the client,
+            otherwise how many clients of a household do, over all departments the same ones.
 
     Raises:
         InvalidBound: not an integer of at least 1.
     """
 
     departments: int
+    clients: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a bound that protects nobody."""
-        if isinstance(self.departments, bool) or not isinstance(self.departments, int):
-            raise InvalidBound("departments", self.departments)
-        if self.departments < 1:
-            raise InvalidBound("departments", self.departments)
+        for what, number in (("departments", self.departments), ("clients", self.clients)):
+            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+                raise InvalidBound(what, number)
+
+    @property
+    def contributions(self) -> int:
+        """How many times one client's reach a unit may move the sum of all departments."""
+        return self.departments * self.clients
