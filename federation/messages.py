@@ -19,13 +19,14 @@ _RECORD = "leg"
 
 
 class Ask(BaseModel):
-    """One leg as a node receives it. ``hello`` carries nothing; the others carry a plan.
+    """One leg as a node receives it. ``hello`` carries at most an offer; the others carry a plan.
 
     ``tokens`` and ``check`` spend nothing: every leg that spends has one of them before it, so a
     department that will refuse refuses while that is still free.
 
     announcements: the cohort's signed session keys, as JSON. consent: the epoch delta, sealed to
-    this node. payload: packed ownership bits (sum) or the model's weights, float64 (round).
+    this node. payload: packed ownership bits (sum), the model's weights, float64 (round), or a
+    checkpoint of the transparency log offered to a witness (hello).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -43,7 +44,9 @@ class Answer(BaseModel):
     """One node's reply. ``code`` is "ok" or the refusal's code, then ``text`` says what to do.
 
     epoch: the consent epoch this node holds. announcement: its signed session key, as JSON (hello).
-    payload: alignment tokens (tokens) or a masked vector, little-endian uint64 (sum, round).
+    payload: alignment tokens (tokens), a masked vector, little-endian uint64 (sum, round), or a
+    cosignature of the checkpoint that was offered (hello; ``text`` is the refusal's code if not).
+    witnessed: the size of the log that this node cosigned last (hello).
     agreement: names the session keys and roster behind the masks of that vector, 32 bytes.
     """
 
@@ -58,6 +61,7 @@ class Answer(BaseModel):
     announcement: bytes = b""
     payload: bytes = b""
     agreement: bytes = b""
+    witnessed: int = 0
 
 
 def to_record(message: Ask | Answer) -> RecordDict:

@@ -8,7 +8,8 @@ from pathlib import Path
 from flwr.app import Context, Message
 from flwr.serverapp import Grid, ServerApp
 
-from federation.coordinator.dispatch import load_roster, open_dispatcher
+from federation.coordinator.dispatch import open_dispatcher
+from federation.coordinator.evidence_log import pinned_roster
 from federation.coordinator.settings import ENVIRONMENT, load_coordinator_settings
 from federation.deployment.flower_coordinator import GONE, fast_grid, node_key_pem
 from federation.errors import DepartmentMissing, ProtocolError
@@ -26,7 +27,7 @@ def main(grid: Grid, _context: Context) -> None:
     """Take one accepted run after the other, until Flower stops this process."""
     fast_grid()
     settings = load_coordinator_settings(Path(os.environ[ENVIRONMENT]))
-    dispatcher = open_dispatcher(settings, GridExchange(grid, load_roster(settings.keys)))
+    dispatcher = open_dispatcher(settings, GridExchange(grid, pinned_roster(settings.keys)))
     while True:
         if not dispatcher.carry_out_next():
             time.sleep(IDLE_S)

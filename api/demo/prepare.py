@@ -14,7 +14,7 @@ from api.auth import Role, enroll_tokens, write_private
 from api.demo.errors import StateForeign
 from api.demo.folder import DemoFolder
 from api.demo.tables import Split, department_rows, register_rows
-from consent.store import Register
+from federation.coordinator.evidence_log import open_evidence, open_register
 from federation.coordinator.settings import load_coordinator_settings
 from federation.database import open_database
 from federation.deployment.enrolment import Enrolment, enrol
@@ -96,8 +96,10 @@ def prepare(folder: DemoFolder, state: Path, *, now: datetime, progress: Progres
     }
     coordinator = _write_coordinator(folder, state, enrolment)
     progress("Loading the consent register", (steps - 1) / steps)
-    engine = open_database(load_coordinator_settings(coordinator).database)
-    Register(engine).load(register_rows(folder.register, folder.data), now)
+    settings = load_coordinator_settings(coordinator)
+    engine = open_database(settings.database)
+    register = open_register(engine, open_evidence(settings, engine))
+    register.load(register_rows(folder.register, folder.data), now)
     engine.dispose()
     tokens = enroll_tokens(state / "api" / "tokens.json", tuple(Role))
     token_files = {role: state / "api" / f"{role}.token" for role in tokens}

@@ -26,17 +26,27 @@ LIFETIME_S = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentKeys:
-    """The consent service's keys: one to sign epochs, one per department to make pseudonyms."""
+    """The consent service's keys, all of them secret and hidden.
+
+    signing: epochs, receipts, level proofs and the log's checkpoints. pseudonym: one for each
+    department, makes its pseudonyms. levels: makes the chains of level proofs. receipts: makes the
+    pseudonyms in receipts, and the salts under which the log names staff.
+    """
 
     signing: Ed25519PrivateKey = field(repr=False)
     pseudonym: dict[str, bytes] = field(repr=False)
+    levels: bytes = field(repr=False)
+    receipts: bytes = field(repr=False)
 
 
 def load_consent_keys(folder: Path, departments: tuple[str, ...]) -> ConsentKeys:
-    """Read the consent service's keys as enrolment wrote them."""
-    signing = load_signing_key(folder / "consent.key")
-    keys = {d: (folder / "pseudonyms" / f"{d}.key").read_bytes() for d in departments}
-    return ConsentKeys(signing=signing, pseudonym=keys)
+    """Read the consent service's keys as enrolment wrote them; SettingsInvalid names the file."""
+    return ConsentKeys(
+        signing=load_signing_key(folder / "consent.key"),
+        pseudonym={d: _secret(folder / "pseudonyms" / f"{d}.key") for d in departments},
+        levels=_secret(folder / "levels.key"),
+        receipts=_secret(folder / "receipts.key"),
+    )
 
 
 def load_signing_key(path: Path) -> Ed25519PrivateKey:
@@ -48,6 +58,13 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise SettingsInvalid(str(path), "is not an Ed25519 key")
     return key
+
+
+def _secret(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsInvalid(str(path), error.strerror or "cannot be read") from error
 
 
 def sealed_delta(  # the head is read by the caller, once for all departments

@@ -19,8 +19,10 @@ class CoordinatorSettings(BaseModel):
     keys: the folder that enrolment wrote for the coordinator.
     consent_keys: the folder that enrolment wrote for the consent service.
     models: where trained models are kept.
+    notice: what receipts tell clients of the processing; without it they say "not stated".
     deadline_s: how long a leg of a question may take before its departments are named as missing.
     round_deadline_s: the same for one round of training.
+    approval_days: how long a plan above the automatic limit may wait for two people.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,8 +33,10 @@ class CoordinatorSettings(BaseModel):
     keys: Path
     consent_keys: Path
     models: Path
+    notice: Path | None = None
     deadline_s: float = Field(default=12.0, gt=0, le=3600)
     round_deadline_s: float = Field(default=120.0, gt=0, le=36000)
+    approval_days: float = Field(default=7.0, gt=0, le=366)
 
 
 def load_coordinator_settings(path: Path) -> CoordinatorSettings:

@@ -46,13 +46,14 @@ class Enrolment:
 
     coordinator/: permit.key, control.token, superexec.secret, superlink.{crt,key}, ca.crt,
         roster.signed, root.pub, ca.crt.
-    consent/: consent.key, pseudonyms/<department>.key, roster.signed, root.pub, ca.crt.
+    consent/: consent.key, levels.key, receipts.key, pseudonyms/<department>.key, roster.signed,
+        root.pub, ca.crt.
     departments/<name>/: identity.key, sealing.key, flower.key, superexec.secret, pseudonym.key,
         runtime.{crt,key}, ca.crt, roster.signed, root.pub, ca.crt.
     firm/: root.key, ca.key, ca.crt, root.pub; needed only to enrol or renew.
 
-    Private keys are PKCS #8 PEM, but flower.key (OpenSSH, as Flower wants it) and pseudonym.key
-    (32 bytes as they are); root.pub is PEM. Folders are 0700, files 0600.
+    Private keys are PKCS #8 PEM, but flower.key (OpenSSH, as Flower wants it) and, 32 bytes as they
+    are, pseudonym.key, levels.key and receipts.key; root.pub is PEM. Folders are 0700, files 0600.
     """
 
     firm: str
@@ -144,6 +145,8 @@ def enrol(
             **_coordinator_files(authority, permit, hosts, now=now),
             **{f"consent/{name}": content for name, content in shared.items()},
             "consent/consent.key": _private_pem(consent),
+            "consent/levels.key": secrets.token_bytes(_SECRET_BYTES),
+            "consent/receipts.key": secrets.token_bytes(_SECRET_BYTES),
             **{f"consent/pseudonyms/{key.name}.key": key.pseudonym for key in keys},
             _MARK: rfc8785.dumps(mark.model_dump(mode="json")),
         }

@@ -15,9 +15,11 @@ from api.auth import Role, enroll_tokens
 from api.logs import json_log
 from api.settings import Settings
 from consent.store import Register
+from federation.coordinator.evidence_log import open_evidence, open_register
 from federation.coordinator.runs import Runs
 from federation.coordinator.settings import CoordinatorSettings, load_coordinator_settings
 from federation.database import open_database
+from federation.deployment.enrolment import enrol
 
 CATALOGUE = """
 name = "Synthetic savers"
@@ -233,12 +235,13 @@ def tiny_folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def coordinator(tiny_folder: Path, tmp_path: Path) -> CoordinatorSettings:
     """A coordinator on SQLite with no ServerApp behind it: runs stay accepted."""
+    enrol("tiny firm", tuple(VIEWS), tmp_path / "keys", now=datetime.now(UTC))
     (tmp_path / "coordinator.toml").write_text(
         f'database = "sqlite:///{tmp_path}/coordinator.db"\n'
         f'catalogue = "{tiny_folder}/catalogue.toml"\n'
         f'policy = "{tiny_folder}/policy.toml"\n'
-        f'keys = "{tmp_path}/keys"\n'
-        f'consent_keys = "{tmp_path}/consent"\n'
+        f'keys = "{tmp_path}/keys/coordinator"\n'
+        f'consent_keys = "{tmp_path}/keys/consent"\n'
         f'models = "{tmp_path}/models"\n'
     )
     return load_coordinator_settings(tmp_path / "coordinator.toml")
@@ -251,7 +254,8 @@ def runs(coordinator: CoordinatorSettings) -> Runs:
 
 @pytest.fixture
 def register(coordinator: CoordinatorSettings) -> Register:
-    register = Register(open_database(coordinator.database))
+    engine = open_database(coordinator.database)
+    register = open_register(engine, open_evidence(coordinator, engine))
     register.load([("c0001", "h1", 4), ("c0002", "h2", 0)], datetime.now(UTC))
     return register
 

@@ -125,7 +125,7 @@ def test_every_other_private_key_stands_in_one_file(enrolment: Enrolment) -> Non
         if path.suffix in {".key", ".token", ".secret"} and path.name != "pseudonym.key"
         if path.parent.name != "pseudonyms"
     ]
-    assert len(secrets) == 2 + 4 + 1 + 5 * len(NAMES)
+    assert len(secrets) == 2 + 4 + 3 + 5 * len(NAMES)
     for path in secrets:
         assert places_of(path.read_bytes(), enrolment) == [str(path.relative_to(enrolment.folder))]
 

@@ -1,0 +1,114 @@
+"""What the coordinator remembers of each department's worker, and how it greets them.
+
+A greeting spends nothing. It names who is down, and carries the log's checkpoints to its witnesses.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from federation.coordinator.evidence_log import Evidence
+from federation.coordinator.witnessing import hello_with_offer, keep_answers, newest
+from federation.errors import DepartmentMissing, DepartmentRefused, FederationError
+from federation.messages import Answer, Ask
+
+SESSION_FRESH_S = 30
+"""A department heard of within this time is asked at once; otherwise a hello comes first."""
+
+
+class Exchange(Protocol):
+    """Send one Ask to each department; return every answer, or raise DepartmentMissing."""
+
+    def __call__(self, asks: Mapping[str, Ask], *, deadline_s: float) -> Mapping[str, Answer]:
+        """Wait at most ``deadline_s`` seconds for all of them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Session:
+    """What the coordinator last heard of one department's worker.
+
+    witnessed: the size of the log that the department has cosigned last.
+    """
+
+    announcement: bytes
+    epoch: int
+    heard_at: float
+    witnessed: int = 0
+
+
+Sessions = dict[str, Session]
+
+
+def greet(
+    cohort: Iterable[str],
+    sessions: Sessions,
+    evidence: Evidence,
+    exchange: Exchange,
+    *,
+    now: float,
+    deadline_s: float,
+) -> None:
+    """Say hello to every department not heard of lately: spends nothing, and names who is down.
+
+    Raises:
+        DepartmentMissing, DepartmentRefused: by name.
+    """
+    oldest = now - SESSION_FRESH_S
+    strange = [d for d in cohort if d not in sessions or sessions[d].heard_at < oldest]
+    _hello(strange, sessions, evidence, exchange, now=now, deadline_s=deadline_s)
+
+
+def gather_cosignatures(
+    sessions: Sessions, evidence: Evidence, exchange: Exchange, *, now: float, deadline_s: float
+) -> None:
+    """Offer a new checkpoint to the departments that have a session; whoever fails loses it.
+
+    For moments in which no run waits: a witness never holds a plan up.
+    """
+    found = newest(evidence)
+    if found is None:
+        return
+    behind = [d for d, session in sessions.items() if session.witnessed != found[0]]
+    heard = {h.department: h for h in evidence.witnesses.all()}
+    waiting = [d for d in behind if d not in heard or not heard[d].refusal]
+    try:
+        _hello(waiting, sessions, evidence, exchange, now=now, deadline_s=deadline_s)
+    except DepartmentMissing as missing:
+        for department in missing.departments:
+            sessions.pop(department, None)
+    except FederationError:
+        for department in waiting:
+            sessions.pop(department, None)
+
+
+def remember(answers: Mapping[str, Answer], sessions: Sessions, *, now: float) -> None:
+    """Note the epoch each department holds now, and when it was heard of."""
+    for department, answer in answers.items():
+        session = sessions[department]
+        session.epoch, session.heard_at = answer.epoch, now
+
+
+def _hello(
+    departments: Iterable[str],
+    sessions: Sessions,
+    evidence: Evidence,
+    exchange: Exchange,
+    *,
+    now: float,
+    deadline_s: float,
+) -> None:
+    witnessed = {d: s.witnessed for d, s in sessions.items()}
+    asks = {d: hello_with_offer(evidence, witnessed=witnessed.get(d)) for d in departments}
+    if not asks:
+        return
+    answers = exchange(asks, deadline_s=deadline_s)
+    for department, answer in answers.items():
+        if answer.code != "ok":
+            raise DepartmentRefused(department, answer.code, answer.text)
+        sessions[department] = Session(
+            announcement=answer.announcement,
+            epoch=answer.epoch,
+            heard_at=now,
+            witnessed=answer.witnessed,
+        )
+    keep_answers(evidence, asks, answers, now=int(now))
