@@ -4,6 +4,7 @@ The ledger's time is the latest that any entry told. A clock that is more than `
 is refused; one that is a little behind counts as it, so no charge falls into an earlier month.
 """
 
+from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -65,7 +66,7 @@ class LedgerState:
     head: str
     latest: datetime | None
     accounts: Mapping[str, Account]
-    reservations: Mapping[str, Reservation]
+    reservations: ChainMap[str, Reservation]
     decisions: Mapping[str, tuple[Decided, ...]]
     carried: Mapping[str, tuple[int, int]]
 
@@ -112,20 +113,40 @@ class LedgerState:
 
 
 EMPTY = LedgerState(
-    length=0, head=GENESIS, latest=None, accounts={}, reservations={}, decisions={}, carried={}
+    length=0,
+    head=GENESIS,
+    latest=None,
+    accounts={},
+    reservations=ChainMap(),
+    decisions={},
+    carried={},
 )
 
 
-class Books:
-    """A state while entries are added to it: what is copied once is then changed in place.
+_MOST_LAYERS = 64
 
-    Only the last state that it gives is to be kept. It adds; the rules were asked before.
+
+def _layered(below: ChainMap[str, Reservation]) -> ChainMap[str, Reservation]:
+    """Put an empty layer on top, after pressing many into one."""
+    if len(below.maps) < _MOST_LAYERS:
+        return below.new_child()
+    pressed: dict[str, Reservation] = {}
+    for layer in reversed(below.maps):
+        pressed.update(layer)
+    return ChainMap({}, pressed)
+
+
+class Books:
+    """A state while entries are added to it. It only adds: the rules were asked before.
+
+    The state it starts from stays as it was; of those it passes through only the last is to be
+    kept. Pools are few and copied; requests are many, so the new ones lie in a layer over the old.
     """
 
     def __init__(self, state: LedgerState) -> None:
         """Copy what will change."""
         self._accounts = dict(state.accounts)
-        self._reservations = dict(state.reservations)
+        self._reservations = _layered(state.reservations)
         self._decisions = dict(state.decisions)
         self._carried = dict(state.carried)
         self.state = state

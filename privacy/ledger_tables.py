@@ -20,12 +20,14 @@ from privacy.repairs import Row
 _WAIT_MS = 30_000
 _ADVISORY_LOCK = 0x6C6564676572  # "ledger"
 _AT_ONCE = 1000
+_PREPARED = "privacy ledger"
 
+_INDEX = sa.BigInteger().with_variant(sa.Integer, "sqlite")  # there, the row's own number
 _METADATA = sa.MetaData()
 ENTRIES = sa.Table(
     "privacy_ledger",
     _METADATA,
-    sa.Column("index", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("index", _INDEX, primary_key=True, autoincrement=False),
     sa.Column("entry", sa.Text, nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
 )
@@ -127,8 +129,10 @@ def _postgresql(engine: sa.Engine, level: IsolationLevel) -> Iterator[sa.Connect
 def _sqlite(engine: sa.Engine) -> Iterator[sa.Connection]:
     """Connect without the driver's own transactions, which begin at the first write: too late."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
-        connection.exec_driver_sql("PRAGMA synchronous = FULL")
+        if not connection.info.get(_PREPARED):
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
+            connection.exec_driver_sql("PRAGMA synchronous = FULL")
+            connection.info[_PREPARED] = True
         yield connection
 
 

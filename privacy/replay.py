@@ -1,27 +1,26 @@
-"""What the past says: under another policy, about how long a budget lasts, about what epsilon buys.
+"""What the past says: under another policy, and about how long a budget lasts.
 
-Pure, over ledger entries and released figures only. What the ledger refused at the time is not in
-it, so a replay shows who would have been refused, never who would have been let in.
+Pure, over ledger entries only. What the ledger refused at the time is not in it, so a replay shows
+who would have been refused, never who would have been let in.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
-from statistics import fmean
 
-from privacy.entries import Abandoned, Entry, Opened, Reserved
+from privacy.entries import Abandoned, Changed, Decided, Entry, Opened, Repaired, Reserved
 from privacy.errors import BudgetExceeded, InvalidBound, LedgerBroken, UnknownPool
-from privacy.filters import admit, remaining
+from privacy.filters import remaining
 from privacy.loss import Delta, Epsilon, Rho, rounded_up
 from privacy.mechanisms import epsilon_of
 from privacy.odds import rho_near
 from privacy.planning import positive
-from privacy.pools import lineage
+from privacy.pools import Account, exact, lineage, rounded
+from privacy.windows import Budgets, month_of
 
 DAY = timedelta(days=1)
-_NONE = Fraction(0)
 _LAST = datetime.max.replace(tzinfo=UTC) - 2 * DAY
 
 
@@ -104,8 +103,8 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
     """Run a ledger's past again under a proposal.
 
     Each reservation since the proposal is charged, at its new rho, to its pool and those above it,
-    or refused if one of them has less left; a refused one is charged nowhere. An abandoned one is
-    freed, one that was never settled stays charged.
+    or refused if a window of one of them has less left; a refused one is charged nowhere. An
+    abandoned one is freed, one that was never settled stays charged.
 
     Args:
         entries: a ledger from its first entry on, verified.
@@ -126,18 +125,21 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
         if start is None and end >= (proposal.since or end):
             start = proposal.since or end
             for pool in pools.values():
-                pool.before = pool.spent + pool.reserved
-        if isinstance(event, Opened):
-            pools[event.pool] = _Pool(budget=_budget(event, proposal))
+                pool.before = pool.account.charged
+        if isinstance(event, Opened | Changed):
+            _set_terms(event, pools, proposal)
+        elif isinstance(event, Repaired):
+            _charge_lost(event, pools)
+        elif isinstance(event, Decided):
+            continue
         elif isinstance(event, Reserved):
             asked = _asked(entry.index, event, pools, proposal if start else None)
             (judged if start else history)[event.request] = asked
-            _move(asked, pools, Fraction(asked.rho_now.value), _NONE)
+            _move(asked, pools, reserved=1)
         elif (settled := judged.get(event.request) or history.get(event.request)) is None:
             raise LedgerBroken(entry.index, "settles what was never reserved")
         else:
-            amount = Fraction(settled.rho_now.value)
-            _move(settled, pools, -amount, _NONE if isinstance(event, Abandoned) else amount)
+            _move(settled, pools, reserved=-1, spent=0 if isinstance(event, Abandoned) else 1)
     if unknown := sorted(proposal.budgets.keys() - pools.keys()):
         raise UnknownPool(unknown[0])
     outlooks = {name: _outlook(pool, start, end) for name, pool in pools.items()}
@@ -146,24 +148,37 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
 
 @dataclass(slots=True, kw_only=True)
 class _Pool:
-    budget: Rho
-    before: Fraction = _NONE
-    spent: Fraction = _NONE
-    reserved: Fraction = _NONE
+    account: Account
+    before: int = 0
     first_refusal: datetime | None = None
 
-    @property
-    def state(self) -> dict[str, Rho]:
-        spent, reserved = (Rho(rounded_up(part)) for part in (self.spent, self.reserved))
-        return {"spent": spent, "reserved": reserved, "budget": self.budget}
+
+def _budgets(event: Opened | Changed, proposal: Proposal) -> Budgets:
+    """Return a pool's budgets under the proposal, which names another lifetime, delta or both."""
+
+    def converted(budget: Rho, epsilon: Epsilon | None = None) -> Rho:
+        if epsilon is None and delta == event.delta:
+            return budget
+        return rho_near(epsilon or epsilon_of(budget, event.delta), delta)
+
+    delta = proposal.delta or event.delta
+    return Budgets(
+        lifetime=converted(event.budget, proposal.budgets.get(event.pool)),
+        year=event.year and converted(event.year),
+        month=event.month and converted(event.month),
+    )
 
 
-def _budget(opened: Opened, proposal: Proposal) -> Rho:
-    delta = proposal.delta or opened.delta
-    epsilon = proposal.budgets.get(opened.pool)
-    if epsilon is None and delta == opened.delta:
-        return opened.budget
-    return rho_near(epsilon or epsilon_of(opened.budget, opened.delta), delta)
+def _set_terms(event: Opened | Changed, pools: dict[str, _Pool], proposal: Proposal) -> None:
+    account = Account(budgets=_budgets(event, proposal), delta=event.delta)
+    pool = pools.setdefault(event.pool, _Pool(account=account))
+    pool.account = replace(pool.account, budgets=account.budgets)
+
+
+def _charge_lost(event: Repaired, pools: Mapping[str, _Pool]) -> None:
+    for name, rho in event.charged:
+        if (pool := pools.get(name)) is not None:
+            pool.account = pool.account.repaired(month_of(event.at), charged=exact(rho))
 
 
 def _find(name: str, pools: Mapping[str, _Pool]) -> _Pool:
@@ -182,7 +197,7 @@ def _asked(
         for name in lineage(event.pool):
             pool = _find(name, pools)
             try:
-                admit(**pool.state, requested=rho, pool=name)
+                pool.account.admit(rho, name, month_of(event.at))
             except BudgetExceeded as refusal:
                 refused_by, left = name, Rho(refusal.remaining)
                 pool.first_refusal = pool.first_refusal or event.at
@@ -199,21 +214,27 @@ def _asked(
     )
 
 
-def _move(asked: Replayed, pools: dict[str, _Pool], reserved: Fraction, spent: Fraction) -> None:
+def _move(asked: Replayed, pools: Mapping[str, _Pool], *, reserved: int, spent: int = 0) -> None:
     if asked.refused_by is None:
+        amount, month = exact(asked.rho_now), month_of(asked.at)
         for pool in (_find(name, pools) for name in lineage(asked.pool)):
-            pool.reserved += reserved
-            pool.spent += spent
+            pool.account = pool.account.moved(
+                month, spent=spent * amount, reserved=reserved * amount
+            )
 
 
 def _outlook(pool: _Pool, start: datetime | None, end: datetime | None) -> Outlook:
-    until, left, charged = None, remaining(**pool.state), pool.spent + pool.reserved
+    account, until = pool.account, None
+    budget = account.budgets.lifetime
+    left = remaining(
+        spent=rounded(account.spent), reserved=rounded(account.reserved), budget=budget
+    )
     if start is not None and end is not None and end > start:
-        burned = float(max(charged - pool.before, _NONE))
-        until = lasts_until(left, burned / ((end - start) / DAY), now=end)
+        burned = rounded(max(account.charged - pool.before, 0))
+        until = lasts_until(left, burned.value / ((end - start) / DAY), now=end)
     return Outlook(
-        budget=pool.budget,
-        charged=Rho(rounded_up(charged)),
+        budget=budget,
+        charged=rounded(account.charged),
         remaining=left,
         first_refusal=pool.first_refusal,
         lasts_until=until,
@@ -249,52 +270,3 @@ def _zoned(what: str, at: datetime) -> datetime:
     if at.utcoffset() is None:
         raise InvalidBound(what, "a time without a zone")
     return at
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """What a past training reached: a released AUC (0 to 1), at its epsilon (above 0) and size."""
-
-    epsilon: Epsilon
-    clients: int
-    auc: float
-
-    def __post_init__(self) -> None:
-        """Refuse what no training reached."""
-        positive("epsilon of the evidence", self.epsilon.value)
-        if not 0 <= self.auc <= 1:
-            raise InvalidBound("auc of the evidence", self.auc)
-
-
-def least_epsilon(evidence: Sequence[Evidence], *, auc: float, clients: int) -> Epsilon:
-    """Return the least epsilon at which past evidence supports an AUC, never extrapolating.
-
-    Neither more epsilon nor more clients hurt, so only trainings on at most as many clients count,
-    and a curve is fitted that never falls in epsilon (isotonic least squares by pooling adjacent
-    violators), linear in log epsilon between its points. Below the smallest epsilon that was ever
-    tried nothing is promised: it is the least answer.
-
-    Args:
-        evidence: past trainings of this kind, all at one delta. Public.
-        auc: what is wanted; InvalidBound if the evidence does not reach it.
-        clients: how many the new training will have, a guess.
-    """
-    past: dict[float, list[float]] = {}
-    for one in evidence:
-        if one.clients <= clients:
-            past.setdefault(one.epsilon.value, []).append(one.auc)
-    blocks: list[tuple[list[float], list[float]]] = []
-    for epsilon in sorted(past):
-        epsilons, aucs = [epsilon], past[epsilon]
-        while blocks and fmean(blocks[-1][1]) >= fmean(aucs):
-            before = blocks.pop()
-            epsilons, aucs = before[0] + epsilons, before[1] + aucs
-        blocks.append((epsilons, aucs))
-    curve = [(epsilon, fmean(aucs)) for epsilons, aucs in blocks for epsilon in epsilons]
-    if not (curve and auc <= curve[-1][1]):
-        reached = f"{curve[-1][1]:.4g}" if curve else "none with so few clients"
-        raise InvalidBound("auc", f"{auc} is wanted, past evidence reaches {reached}")
-    place = next(i for i, (_, reached) in enumerate(curve) if reached >= auc)
-    (low, worse), (high, better) = curve[max(place - 1, 0)], curve[place]
-    part = (auc - worse) / (better - worse) if place else 1.0
-    return Epsilon(min(low * (high / low) ** part, high))

@@ -1,20 +1,33 @@
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.optimize import isotonic_regression
 
 from privacy import ledger
-from privacy.entries import GENESIS, Abandoned, Committed, Entry, Event, Opened, Reserved, sealed
+from privacy.entries import (
+    GENESIS,
+    Abandoned,
+    Changed,
+    Committed,
+    Decided,
+    Entry,
+    Event,
+    Opened,
+    Opinion,
+    Repaired,
+    Reserved,
+    sealed,
+)
 from privacy.errors import BudgetExceeded, InvalidBound, InvalidLoss, LedgerBroken, UnknownPool
 from privacy.ledger import EMPTY, fold, follow
 from privacy.loss import ZERO_RHO, Delta, Epsilon, Rho, rounded_up
 from privacy.mechanisms import epsilon_of, rho_for
 from privacy.odds import rho_near
-from privacy.replay import Evidence, Proposal, burn_rate, lasts_until, least_epsilon, replay
+from privacy.replay import Proposal, burn_rate, lasts_until, replay
 
 DELTA = Delta(1e-6)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -224,40 +237,37 @@ def test_a_pool_lasts_as_long_as_its_burn_lets_it() -> None:
             lasts_until(Rho(0.3), burn, now=day(0))
 
 
-PAST = st.lists(st.tuples(st.integers(1, 20), st.floats(0.5, 1)), min_size=1, max_size=12)
+def test_a_replay_holds_each_pool_to_its_windows_and_to_what_they_became() -> None:
+    first, *others = opened()
+    assert isinstance(first, Opened)
+    events = [replace(first, month=Rho(0.5)), *others, *asked(1, "firm/risk", 0.4)]
+    events += asked(2, "firm/risk", 0.1) + asked(40, "firm/risk", 0.5)
+    events.append(
+        Decided(request="r41", officer="ann", opinion=Opinion.APPROVE, reason="q", at=day(40))
+    )
+    events.append(
+        Changed(pool="firm", budget=Rho(10.0), delta=DELTA, reason="q", who="ann", at=day(40))
+    )
+    events += asked(41, "firm/risk", 0.5)
+    a_fifth_more = replay(chain(events), Proposal(rho_factor=1.2))
+    assert [(r.request, r.refused_by) for r in a_fifth_more.refused] == [
+        ("r2", "firm"),
+        ("r40", "firm"),
+    ]
+    assert not replay(chain(events), AS_IT_WAS).refused
 
 
-@given(PAST, st.floats(0.5, 1))
-def test_the_least_epsilon_lies_on_the_isotonic_curve(
-    past: list[tuple[int, float]], auc: float
-) -> None:
-    evidence = [Evidence(epsilon=Epsilon(e / 2), clients=100, auc=a) for e, a in past]
-    tried = sorted({e for e, _ in past})
-    groups = [[a for e, a in past if e == one] for one in tried]
-    fitted = isotonic_regression(
-        [sum(g) / len(g) for g in groups], weights=[len(g) for g in groups]
-    ).x
-    if auc > fitted[-1] + 1e-9:
-        with pytest.raises(InvalidBound, match="auc"):
-            least_epsilon(evidence, auc=auc, clients=100)
-    elif auc < fitted[-1] - 1e-9:
-        found = least_epsilon(evidence, auc=auc, clients=100).value * 2
-        place = next(i for i, f in enumerate(fitted) if f >= auc - 1e-12)
-        assert tried[max(place - 1, 0)] * (1 - 1e-9) <= found <= tried[place] * (1 + 1e-9)
-        if place and fitted[place] - fitted[place - 1] > 1e-6:
-            part = (auc - fitted[place - 1]) / (fitted[place] - fitted[place - 1])
-            ratio = tried[place] / tried[place - 1]
-            assert found == pytest.approx(tried[place - 1] * ratio**part, rel=1e-3)
-
-
-def test_only_trainings_on_no_more_clients_are_evidence() -> None:
-    small = Evidence(epsilon=Epsilon(4.0), clients=1_000, auc=0.70)
-    large = Evidence(epsilon=Epsilon(1.0), clients=50_000, auc=0.76)
-    assert least_epsilon([small, large], auc=0.70, clients=1_000) == Epsilon(4.0)
-    assert least_epsilon([small, large], auc=0.70, clients=50_000) == Epsilon(1.0)
-    for auc, clients in ((0.75, 1_000), (0.6, 500), (math.nan, 50_000)):
-        with pytest.raises(InvalidBound, match="auc"):
-            least_epsilon([small, large], auc=auc, clients=clients)
-    for epsilon, auc in ((0.0, 0.7), (1.0, 1.1), (1.0, math.nan)):
-        with pytest.raises(InvalidBound, match="evidence"):
-            Evidence(epsilon=Epsilon(epsilon), clients=10, auc=auc)
+def test_what_a_repair_charged_stays_charged_in_a_replay() -> None:
+    events = [*opened(), *asked(1, "firm/risk", 0.4)]
+    charged = tuple((pool, Rho(9.8)) for pool in POOLS)
+    lost = Repaired(
+        reason="q",
+        who="ann",
+        at=day(2),
+        known_length=9,
+        sealed_away=0,
+        evidence="0" * 64,
+        charged=charged,
+    )
+    result = replay(chain([*events, lost, *asked(3, "firm/risk", 0.15)]), Proposal(rho_factor=2.0))
+    assert [r.request for r in result.refused] == ["r3"]
