@@ -240,8 +240,8 @@ def test_a_pool_lasts_as_long_as_its_burn_lets_it() -> None:
 def test_a_replay_holds_each_pool_to_its_windows_and_to_what_they_became() -> None:
     first, *others = opened()
     assert isinstance(first, Opened)
-    events = [replace(first, month=Rho(0.5)), *others, *asked(1, "firm/risk", 0.4)]
-    events += asked(2, "firm/risk", 0.1) + asked(40, "firm/risk", 0.5)
+    events = [replace(first, month=Rho(0.5)), *others, *asked(1, "firm/risk", 0.375)]
+    events += asked(2, "firm/risk", 0.125) + asked(40, "firm/risk", 0.5)
     events.append(
         Decided(request="r41", officer="ann", opinion=Opinion.APPROVE, reason="q", at=day(40))
     )
@@ -249,8 +249,8 @@ def test_a_replay_holds_each_pool_to_its_windows_and_to_what_they_became() -> No
         Changed(pool="firm", budget=Rho(10.0), delta=DELTA, reason="q", who="ann", at=day(40))
     )
     events += asked(41, "firm/risk", 0.5)
-    a_fifth_more = replay(chain(events), Proposal(rho_factor=1.2))
-    assert [(r.request, r.refused_by) for r in a_fifth_more.refused] == [
+    a_quarter_more = replay(chain(events), Proposal(rho_factor=1.25))
+    assert [(r.request, r.refused_by) for r in a_quarter_more.refused] == [
         ("r2", "firm"),
         ("r40", "firm"),
     ]
@@ -258,7 +258,7 @@ def test_a_replay_holds_each_pool_to_its_windows_and_to_what_they_became() -> No
 
 
 def test_what_a_repair_charged_stays_charged_in_a_replay() -> None:
-    events = [*opened(), *asked(1, "firm/risk", 0.4)]
+    events = [*opened(), *asked(1, "firm/risk", 0.375)]
     charged = tuple((pool, Rho(9.8)) for pool in POOLS)
     lost = Repaired(
         reason="q",
