@@ -59,6 +59,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     privacy.InvalidLoss: _kind(_BAD, "invalid-loss", "Not a privacy loss"),
     privacy.InvalidBound: _kind(_BAD, "invalid-bound", "Not a usable bound"),
     privacy.NoiseTooSmall: _kind(_BAD, "noise-too-small", "Too little noise"),
+    privacy.NoisePoolRefused: _kind(_DOWN, "noise-pool-refused", "The noise pool is damaged"),
     privacy.BudgetExceeded: _kind(_CLASH, "budget-exceeded", "Not enough privacy budget"),
     privacy.TargetUnreachable: _kind(_CLASH, "target-unreachable", "Too little budget for it"),
     privacy.UnknownPool: _kind(_CLASH, "no-budget", "The purpose has no privacy budget"),
