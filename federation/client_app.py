@@ -24,10 +24,14 @@ app = ClientApp()
 def prepare() -> Node:
     """Open this department's node, once; the worker calls it before the first message.
 
+    Its noise pool is filled from then on, whenever nobody asks.
+
     Raises:
         SettingsInvalid and whatever else open_node refuses with: the worker ends, its log says why.
     """
-    return open_node(load_settings(Path(os.environ[ENVIRONMENT])))
+    node = open_node(load_settings(Path(os.environ[ENVIRONMENT])))
+    node.refill.start()
+    return node
 
 
 @app.query()

@@ -46,7 +46,8 @@ def answer(node: Node, ask: Ask, now: int) -> Answer:
         code "ok"; or a typed refusal's name in snake_case with what to do; or "internal_error".
     """
     try:
-        done = _greeting(node) if ask.leg == "hello" else _carried_out(node, ask, now)
+        with node.refill.held_off():
+            done = _greeting(node) if ask.leg == "hello" else _carried_out(node, ask, now)
     except _REFUSALS as refusal:
         code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(refusal).__name__).lower()
         node.log.info("refused", leg=ask.leg, code=code)
@@ -127,7 +128,7 @@ def _prepared(
     plan = admitted.plan
     if isinstance(plan, QuestionPlan):
         sums = question_sums(node, admitted, plan, payload)
-        return lambda: noised_sums(plan, sums)
+        return lambda: noised_sums(node, plan, sums)
     rows = training_rows(node, admitted, plan, payload)
     return lambda: (training_update(node, admitted, plan, rows),)
 

@@ -14,21 +14,28 @@ from consent.errors import UnknownDepartment
 from federation.alignment import TokenList
 from federation.database import open_database
 from federation.deployment.enrolment import ALIGNMENT_KEY_LABEL
+from federation.derivation import derived_key
 from federation.node.announcements import announcement_json
 from federation.node.journal import Journal
 from federation.node.keys import load_keys
 from federation.node.log import open_log
 from federation.node.policy import Policy, load_policy
 from federation.node.records import Source
+from federation.node.refill import Refill
 from federation.node.settings import NodeSettings
 from federation.roster import Roster, open_roster
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import SESSION_BYTES, SessionKey, announce
 from privacy.loss import Delta
+from privacy.mechanisms import draw_noise
+from privacy.noise_pool import NoisePool
+from privacy.noise_shares import Noise
 from privacy.store import Ledger
 
 REMEMBERED = 16
 """Unfinished attempts a worker keeps in memory; older ones are forgotten and must start again."""
+
+_NOISE_LABEL = b"infosandbox/noise/v1"
 
 Attempt = tuple[str, int]
 """Plan digest in hex, and attempt."""
@@ -60,7 +67,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """One department's opened node. Keys, stores and memory are hidden from its repr."""
+    """One department's opened node. Keys, stores and memory are hidden from its repr.
+
+    noise: where every share of noise comes from: the pool, or OpenDP at once. refill: fills it.
+    """
 
     department: str
     catalogue: Catalogue = field(repr=False)
@@ -76,6 +86,8 @@ class Node:
     journal: Journal = field(repr=False)
     log: FilteringBoundLogger = field(repr=False)
     memory: Memory = field(repr=False)
+    noise: Noise = field(repr=False)
+    refill: Refill = field(repr=False)
 
 
 def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
@@ -85,6 +97,7 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         SettingsInvalid, CatalogueError, UnknownDepartment: a file is missing or wrong.
         WrongSignature, NotInRoster, ProtocolError: keys and roster do not belong together.
         LedgerBroken: the ledger was altered; nothing is answered until it is restored.
+        NoisePoolRefused: the noise pool was altered, or is another node's.
     """
     department = settings.department
     catalogue = load_catalogue(settings.catalogue)
@@ -105,6 +118,9 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
     ledger.verify()
     for pool, budget in policy.budgets().items():
         ledger.open_pool(pool, budget, Delta(value=policy.delta), now or datetime.now(UTC))
+    secret = derived_key(keys.identity.private_bytes_raw(), label=_NOISE_LABEL, context=())
+    noise = NoisePool(settings.noise, secret, online=draw_noise)
+    log = open_log(settings.log)
     return Node(
         department=department,
         catalogue=catalogue,
@@ -120,8 +136,10 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         announcement=announcement_json(announcement),
         ledger=ledger,
         journal=Journal(engine),
-        log=open_log(settings.log),
+        log=log,
         memory=Memory(snapshot=Snapshot.empty(department)),
+        noise=noise.draw,
+        refill=Refill(noise, log),
     )
 
 

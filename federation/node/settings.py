@@ -45,6 +45,11 @@ class NodeSettings(BaseModel):
         return f"sqlite:///{self.state / 'node.db'}"
 
     @property
+    def noise(self) -> Path:
+        """Folder of the node's noise pool; never to be restored from a backup."""
+        return self.state / "noise"
+
+    @property
     def log(self) -> Path:
         """The node's own log; it never leaves the department."""
         return self.state / "node.log"

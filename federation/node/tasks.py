@@ -91,7 +91,9 @@ def question_sums(
     return tuple(sums)
 
 
-def noised_sums(plan: QuestionPlan, sums: tuple[BoundedSum, ...]) -> tuple[NoisedShare, ...]:
+def noised_sums(
+    node: Node, plan: QuestionPlan, sums: tuple[BoundedSum, ...]
+) -> tuple[NoisedShare, ...]:
     """Add this node's noise share to each sum; together they are ρ-zCDP in the cohort's sum."""
     return tuple(
         add_noise_share(
@@ -99,6 +101,7 @@ def noised_sums(plan: QuestionPlan, sums: tuple[BoundedSum, ...]) -> tuple[Noise
             rho=plan.rho_per_statistic,
             cohort=len(plan.cohort),
             tolerance=plan.tolerance,
+            noise=node.noise,
         )
         for bounded in sums
     )
@@ -157,12 +160,12 @@ def training_update(
     """
     count = node.memory.noisy_counts.get(admitted.attempt)
     if count is None:
-        count = _noisy_count(plan, len(rows.labels))
+        count = _noisy_count(node, plan, len(rows.labels))
         remember(node.memory.noisy_counts, admitted.attempt, count)
 
     def noised(gradient_sum: RealVector) -> RealVector:
         bounded = bounded_gradient(gradient_sum, clip_norm=plan.clip_norm, unit=plan.unit)
-        return release_locally(bounded, rho=plan.rho_of_step).values
+        return release_locally(bounded, rho=plan.rho_of_step, noise=node.noise).values
 
     weights = local_steps(
         rows.weights,
@@ -207,9 +210,10 @@ def _weights(data: bytes, size: int) -> RealVector:
     return weights
 
 
-def _noisy_count(plan: TrainingPlan, clients: int) -> float:
+def _noisy_count(node: Node, plan: TrainingPlan, clients: int) -> float:
     everyone = np.zeros(clients, dtype=np.int64)
     bounded = bounded_count(
         everyone, 1, scale=_COUNT_SCALE, unit=plan.unit, bound=ContributionBound(departments=1)
     )
-    return float(release_locally(bounded, rho=plan.rho_of_count).values[0])
+    released = release_locally(bounded, rho=plan.rho_of_count, noise=node.noise)
+    return float(released.values[0])
