@@ -6,7 +6,7 @@ again. Consent changes are written by the register itself (`consent_log`).
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from sqlalchemy import Engine
 
 from consent.catalogue import Catalogue
-from consent.checkpoints import Checkpoint, sign_checkpoint
+from consent.checkpoints import Checkpoint, open_checkpoint, sign_checkpoint
 from consent.commitments import commit
 from consent.log_entries import (
     Approved,
@@ -30,6 +30,7 @@ from consent.log_entries import (
     Used,
     encode,
 )
+from consent.log_export import export_log
 from consent.log_store import Log, TreeHead
 from consent.salt_store import Salts
 from consent.store import Register
@@ -44,7 +45,7 @@ from federation.derivation import derived_key
 from federation.errors import SettingsInvalid
 from federation.plans import QuestionPlan, TrainingPlan, digest
 from federation.roster import Roster, open_roster
-from federation.witness import origin_of
+from federation.witness import log_key, origin_of
 from privacy.entries import Decided, Opinion
 
 _STAFF = b"infosandbox/log-staff/v1"
@@ -208,6 +209,19 @@ def publish(evidence: Evidence) -> str:
         return sign_checkpoint(tree, evidence.keys.signing)
 
     return evidence.log.publish(sign)
+
+
+def published_log(evidence: Evidence) -> Iterator[bytes]:
+    """Return the log up to its newest checkpoint as a download that `consent.transparency` checks.
+
+    Entries after that checkpoint are in the next download: the departments are asked to cosign a
+    checkpoint after every run, so the newest one in a download usually has all cosignatures.
+    """
+    notes = evidence.log.checkpoints()
+    if not notes:
+        notes = [publish(evidence)]
+    size = open_checkpoint(notes[-1], log_key(evidence.roster)).checkpoint.size
+    return export_log(notes, evidence.log.entries(0, size))
 
 
 def named(evidence: Evidence, run: str, role: Literal["asker", "approver"], name: str) -> str:

@@ -1,8 +1,8 @@
 """One leg at a department, from the Ask to the Answer: the only door of a node.
 
-hello: the session's announcement and the consent epoch. Every other leg: admit → open and sum →
-noise → mask → write down what leaves → commit the department's own ledger → Answer. A refusal
-before noise is drawn gives the reservation back; after that it stays spent.
+hello: the session's announcement, the consent epoch, a witness's word. Every other leg: admit →
+open and sum → noise → mask → write down what leaves → commit the department's own ledger → Answer.
+A refusal before noise is drawn gives the reservation back; after that it stays spent.
 """
 
 import re
@@ -24,6 +24,7 @@ from federation.node.tasks import (
     training_rows,
     training_update,
 )
+from federation.node.witnessing import said
 from federation.plans import QuestionPlan
 from federation.secure_aggregation.protocol import MaskedVector, masked_share
 from models.errors import ModelError
@@ -47,7 +48,7 @@ def answer(node: Node, ask: Ask, now: int) -> Answer:
     """
     try:
         with node.refill.held_off():
-            done = _greeting(node) if ask.leg == "hello" else _carried_out(node, ask, now)
+            done = _greeting(node, ask, now) if ask.leg == "hello" else _carried_out(node, ask, now)
     except _REFUSALS as refusal:
         code = re.sub(r"(?<!^)(?=[A-Z])", "_", type(refusal).__name__).lower()
         node.log.info("refused", leg=ask.leg, code=code)
@@ -60,12 +61,18 @@ def answer(node: Node, ask: Ask, now: int) -> Answer:
     return done
 
 
-def _greeting(node: Node) -> Answer:
+def _greeting(node: Node, ask: Ask, now: int) -> Answer:
+    word = said(node.witness, ask.payload, now)
+    if word.refusal:
+        node.log.error("the log was not cosigned", code=word.refusal)
     return Answer(
         leg="hello",
         department=node.department,
         epoch=node.memory.snapshot.epoch,
         announcement=node.announcement,
+        text=word.refusal,
+        payload=word.line.encode(),
+        witnessed=word.size,
     )
 
 

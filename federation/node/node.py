@@ -12,6 +12,7 @@ from consent.catalogue import Catalogue, load_catalogue
 from consent.epochs import Snapshot
 from consent.errors import UnknownDepartment
 from federation.alignment import TokenList
+from federation.budgets import keep_to_policy
 from federation.database import open_database
 from federation.deployment.enrolment import ALIGNMENT_KEY_LABEL
 from federation.derivation import derived_key
@@ -23,6 +24,7 @@ from federation.node.policy import Policy, load_policy
 from federation.node.records import Source
 from federation.node.refill import Refill
 from federation.node.settings import NodeSettings
+from federation.node.witnessing import Witness, open_witness
 from federation.roster import Roster, open_roster
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import SESSION_BYTES, SessionKey, announce
@@ -84,6 +86,7 @@ class Node:
     announcement: bytes = field(repr=False)
     ledger: Ledger = field(repr=False)
     journal: Journal = field(repr=False)
+    witness: Witness = field(repr=False)
     log: FilteringBoundLogger = field(repr=False)
     memory: Memory = field(repr=False)
     noise: Noise = field(repr=False)
@@ -96,7 +99,8 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
     Raises:
         SettingsInvalid, CatalogueError, UnknownDepartment: a file is missing or wrong.
         WrongSignature, NotInRoster, ProtocolError: keys and roster do not belong together.
-        LedgerBroken: the ledger was altered; nothing is answered until it is restored.
+        LedgerBroken: the ledger was altered; nothing is answered until it is restored or repaired.
+        BudgetBelowSpent: the policy gives less than what is spent. ClockWentBack: by the ledger.
         NoisePoolRefused: the noise pool was altered, or is another node's.
     """
     department = settings.department
@@ -114,10 +118,15 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
     )
     announcement = announce(session, identity=keys.identity, roster=roster)
     engine = open_database(settings.database)
-    ledger = Ledger(engine)
+    ledger = Ledger(engine, head=settings.state / "ledger.head")
     ledger.verify()
-    for pool, budget in policy.budgets().items():
-        ledger.open_pool(pool, budget, Delta(value=policy.delta), now or datetime.now(UTC))
+    keep_to_policy(
+        ledger,
+        policy.budgets(),
+        Delta(value=policy.delta),
+        reason=policy.reason,
+        at=now or datetime.now(UTC),
+    )
     secret = derived_key(keys.identity.private_bytes_raw(), label=_NOISE_LABEL, context=())
     noise = NoisePool(settings.noise, secret, online=draw_noise)
     log = open_log(settings.log)
@@ -136,6 +145,7 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         announcement=announcement_json(announcement),
         ledger=ledger,
         journal=Journal(engine),
+        witness=open_witness(engine, roster, department, keys.identity),
         log=log,
         memory=Memory(snapshot=Snapshot.empty(department)),
         noise=noise.draw,
