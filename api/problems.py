@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 import consent.errors as consent
 import consent.log_errors as log
+import federation.coordinator.errors as coordinator
 import federation.deployment.errors as deployment
 import federation.errors as federation
 import models.errors as models
@@ -61,10 +62,12 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     privacy.NoiseTooSmall: _kind(_BAD, "noise-too-small", "Too little noise"),
     privacy.NoisePoolRefused: _kind(_DOWN, "noise-pool-refused", "The noise pool is damaged"),
     privacy.BudgetExceeded: _kind(_CLASH, "budget-exceeded", "Not enough privacy budget"),
+    privacy.BudgetBelowSpent: _kind(_CLASH, "budget-below-spent", "More is spent already"),
     privacy.TargetUnreachable: _kind(_CLASH, "target-unreachable", "Too little budget for it"),
     privacy.UnknownPool: _kind(_CLASH, "no-budget", "The purpose has no privacy budget"),
     privacy.UnknownReservation: _kind(_OURS, "unknown-reservation", "Nothing was reserved"),
     privacy.LedgerConflict: _kind(_CLASH, "ledger-conflict", "The ledger says otherwise"),
+    privacy.ClockWentBack: _kind(_DOWN, "clock-went-back", "The clock went back"),
     privacy.LedgerBroken: _kind(_DOWN, "ledger-broken", "The ledger is damaged"),
     # consent
     consent.UnknownField: _kind(_BAD, "unknown-field", "No such field"),
@@ -74,6 +77,12 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     consent.UnknownClient: _kind(_GONE, "unknown-client", "No such client in the register"),
     consent.InvalidClientId: _kind(_BAD, "invalid-client-id", "Not a normalized client id"),
     consent.InvalidRow: _kind(_BAD, "invalid-row", "A row of the register is wrong"),
+    consent.InvalidRequest: _kind(_BAD, "register-request-invalid", "Cannot be registered"),
+    consent.RequestReused: _kind(_CLASH, "request-reused", "Request id used before"),
+    consent.ClockSkew: _kind(_CLASH, "clock-skew", "Two clocks disagree"),
+    consent.UnknownStage: _kind(_BAD, "unknown-stage", "No such stage of service"),
+    consent.LevelSkipped: _kind(_CLASH, "level-skipped", "An earlier level is not in force"),
+    consent.FieldsNotNeeded: _kind(_BAD, "fields-not-needed", "Fields that are not used"),
     consent.CatalogueError: _kind(_DOWN, "catalogue-invalid", "The catalogue cannot be used"),
     consent.PurposeNotOpen: _kind(_NO, "purpose-not-open", "Field not open to this purpose"),
     consent.InvalidPseudonym: _kind(_OURS, "invalid-pseudonym", "Not a pseudonym"),
@@ -122,8 +131,14 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.SettingsInvalid: _kind(_DOWN, "settings-invalid", "A settings file is wrong"),
     federation.RunUnknown: _kind(_GONE, "run-unknown", "No such run"),
     federation.RequestMismatch: _kind(_CLASH, "request-mismatch", "Key used for another plan"),
-    federation.ApprovalNeeded: _kind(_NO, "approval-needed", "A second person must agree"),
     federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
+    # its coordinator
+    coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),
+    coordinator.OwnPlan: _kind(_NO, "own-plan", "Nobody approves what they ask"),
+    coordinator.OpinionGiven: _kind(_CLASH, "opinion-given", "The opinion is in and stands"),
+    coordinator.ReasonNeeded: _kind(_BAD, "reason-needed", "An opinion needs a reason"),
+    coordinator.Declined: _kind(_NO, "declined", "Not approved by two people"),
+    coordinator.ApprovalExpired: _kind(_NO, "approval-expired", "Not decided in time"),
     # its deployment
     deployment.AlreadyEnrolled: _kind(_CLASH, "already-enrolled", "Already enrolled"),
     deployment.NotEnrolled: _kind(_DOWN, "not-enrolled", "Nothing enrolled"),

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
 from consent.catalogue import Catalogue
 from consent.levels import Level
 from federation.coordinator.desk import PoolView
-from federation.coordinator.runs import Run, RunState
+from federation.coordinator.runs import Run, RunState, Submission
 from federation.plans import Name, Statistic
 from privacy.units import PrivacyUnit
 
@@ -99,6 +99,7 @@ class Price(_Wire):
     epsilon: float
     delta: float
     remaining_rho: float = Field(description="what the purpose's pool has left")
+    needs_approval: bool = Field(description="it waits until two officers agree")
 
 
 class RunSummary(_Wire):
@@ -135,17 +136,24 @@ class RunView(RunSummary):
 
 
 class Submitted(RunView):
-    """A run as the asker first sees it. ``free``: it had been answered, and nothing was spent."""
+    """A run as the asker first sees it.
 
+    new: this request made it; otherwise it was there, for the same key or the same question.
+    free: it had been answered, and nothing was spent.
+    """
+
+    new: bool
     free: bool
     first_answered_at: datetime | None
 
     @classmethod
-    def of(cls, run: Run) -> Self:
+    def of_submission(cls, submission: Submission) -> Self:
         """Show a run that was just submitted."""
+        run = submission.run
         free = run.state is RunState.RELEASED
         answered = _time(run.ended_at) if free else None
-        return cls.model_validate(_view(run) | {"free": free, "first_answered_at": answered})
+        told = {"new": submission.new, "free": free, "first_answered_at": answered}
+        return cls.model_validate(_view(run) | told)
 
 
 class Budget(_Wire):

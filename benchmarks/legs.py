@@ -77,7 +77,7 @@ def _question_leg(desk: Desk) -> float:
     for number in range(LEGS + 1):
         plan = plan_of(request | {"rho": 0.001 + number * 1e-6}, desk)
         began = time.monotonic()
-        run = submit(plan, desk, asker="benchmark").id
+        run = submit(plan, desk, asker="benchmark").run.id
         while (state := desk.runs.get(run).state) in (RunState.ACCEPTED, RunState.RUNNING):
             time.sleep(0.01)
         if state is not RunState.RELEASED:

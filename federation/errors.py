@@ -185,18 +185,6 @@ class RequestMismatch(FederationError):
         self.request = request
 
 
-class ApprovalNeeded(FederationError):
-    """A plan costs more than one person may spend; `rho` and `limit` are zCDP losses."""
-
-    def __init__(self, rho: float, limit: float) -> None:
-        super().__init__(
-            f"The plan costs rho = {rho:.6g}; up to {limit:.6g} is automatic. "
-            "Ask for less, or have two people approve it."
-        )
-        self.rho = rho
-        self.limit = limit
-
-
 class RunInterrupted(FederationError):
     """The process that carried a run out ended before the run did."""
 

@@ -92,8 +92,8 @@ def _submit(
     plan = plan_of(body.request(), desk)
     # One caller's keys never meet another's.
     request = None if key is None else f"{caller.name}:{key}"
-    run = submit(plan, desk, asker=caller.name, request=request)
-    response.headers["Location"] = f"/api/v1/runs/{run.id}"
-    if run.state is RunState.RELEASED:
+    submission = submit(plan, desk, asker=caller.name, request=request)
+    response.headers["Location"] = f"/api/v1/runs/{submission.run.id}"
+    if submission.run.state is RunState.RELEASED:
         response.status_code = HTTPStatus.OK
-    return Submitted.of(run)
+    return Submitted.of_submission(submission)

@@ -16,11 +16,18 @@ from consent.catalogue import Catalogue, load_catalogue
 from consent.decisions import check_fields
 from consent.store import Register
 from federation import layout
+from federation.coordinator.evidence_log import (
+    Evidence,
+    log_accepted,
+    log_collections,
+    open_evidence,
+    open_register,
+)
 from federation.coordinator.policy import Policy, load_policy, pool_of
-from federation.coordinator.runs import Run, Runs
+from federation.coordinator.runs import Runs, Submission
 from federation.coordinator.settings import CoordinatorSettings
 from federation.database import open_database
-from federation.errors import ApprovalNeeded, CohortTooSmall, PlanInvalid, RequestMismatch
+from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
 from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
@@ -40,6 +47,7 @@ class Desk:
     runs: Runs = field(repr=False)
     ledger: Ledger = field(repr=False)
     register: Register = field(repr=False)
+    evidence: Evidence = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +72,7 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
         LedgerBroken: the ledger's hash chain does not hold; nothing is served until it is repaired.
     """
     engine = open_database(settings.database)
+    evidence = open_evidence(settings, engine)
     desk = Desk(
         settings=settings,
         catalogue=load_catalogue(settings.catalogue),
@@ -71,10 +80,12 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
         engine=engine,
         runs=Runs(engine),
         ledger=Ledger(engine),
-        register=Register(engine),
+        register=open_register(engine, evidence),
+        evidence=evidence,
     )
     desk.ledger.verify()
     at = now or datetime.now(UTC)
+    log_collections(evidence, desk.catalogue, engine, at=int(at.timestamp()))
     for pool, budget in desk.policy.budgets().items():
         desk.ledger.open_pool(pool, budget, Delta(value=desk.policy.delta), at)
     return desk
@@ -115,6 +126,7 @@ def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:
         "epsilon": epsilon_of(Rho(value=plan.rho), delta).value,
         "delta": delta.value,
         "remaining_rho": state.remaining.value,
+        "needs_approval": needs_approval(plan, desk),
     }
 
 
@@ -125,8 +137,11 @@ def submit(
     asker: str,
     request: str | None = None,
     now: datetime | None = None,
-) -> Run:
-    """Accept a plan, or raise the reason why not; nothing is spent unless a run comes back.
+) -> Submission:
+    """Take a plan in, or raise the reason why not; nothing is spent unless a run comes back.
+
+    A plan above the automatic limit becomes a run that waits for two people (`approvals`), with
+    nothing reserved. Any other is reserved and accepted at once.
 
     The same request key with the same plan gives the same run. The same question in the same
     consent epoch gives the run that answered it, at no cost. A run is named by its question and
@@ -135,7 +150,7 @@ def submit(
     Raises:
         RequestMismatch: the key was used for another plan.
         PurposeNotOpen, UnknownField, UnknownPurpose: by the catalogue.
-        CohortTooSmall, ApprovalNeeded: by the policy.
+        CohortTooSmall: by the policy.
         BudgetExceeded: by the ledger.
         PlanInvalid, NoiseTooSmall: the plan cannot be carried out as it is.
     """
@@ -144,14 +159,18 @@ def submit(
     if request is not None and (earlier := desk.runs.by_request(request)) is not None:
         if earlier.digest != name:
             raise RequestMismatch(request)
-        return earlier
+        return Submission(run=earlier, new=False)
     check(plan, desk)
-    question = question_name(plan, desk.register.head())
+    epoch = desk.register.head()
+    question = question_name(plan, epoch)
     if (answered := desk.runs.answering(question)) is not None:
-        return answered
-    attempt = desk.runs.attempts(name)
-    run = sha256(f"{question} {attempt}".encode()).hexdigest()[:16]
-    desk.ledger.reserve(pool_of(plan.purpose), Rho(value=plan.rho), run, at)
+        return Submission(run=answered, new=False)
+    waiting = needs_approval(plan, desk)
+    attempt = desk.runs.attempts(name, question)
+    run = run_name(question, attempt)
+    if not waiting:
+        desk.ledger.reserve(pool_of(plan.purpose), Rho(value=plan.rho), run, at)
+        log_accepted(desk.evidence, plan, run=run, asker=asker, at=int(at.timestamp()))
     return desk.runs.add(
         run=run,
         request=request,
@@ -160,7 +179,9 @@ def submit(
         digest=name,
         question=question,
         attempt=attempt,
+        epoch=epoch,
         now=int(at.timestamp()),
+        waiting=waiting,
     )
 
 
@@ -172,9 +193,11 @@ def check(plan: AnyPlan, desk: Desk) -> None:
         raise CohortTooSmall(len(plan.cohort), desk.policy.minimum_cohort)
     if unknown := set(plan.cohort) - set(desk.catalogue.departments):
         raise PlanInvalid(f"cohort: {', '.join(sorted(unknown))} is no department of this firm")
-    limit = desk.policy.rho(desk.policy.automatic_epsilon)
-    if plan.rho > limit.value:
-        raise ApprovalNeeded(plan.rho, limit.value)
+
+
+def needs_approval(plan: AnyPlan, desk: Desk) -> bool:
+    """Say whether a plan costs more than one person may spend."""
+    return plan.rho > desk.policy.rho(desk.policy.automatic_epsilon).value
 
 
 def question_name(plan: AnyPlan, epoch: int) -> str:
@@ -182,6 +205,11 @@ def question_name(plan: AnyPlan, epoch: int) -> str:
     body = plan.model_copy(update={"reason": "-"}).model_dump(mode="json")
     asked: dict[str, Any] = {"plan": body, "epoch": epoch}
     return sha256(rfc8785.dumps(asked)).hexdigest()
+
+
+def run_name(question: str, attempt: int) -> str:
+    """Name a run by its question and attempt: whoever holds the plan can check the name."""
+    return sha256(f"{question} {attempt}".encode()).hexdigest()[:16]
 
 
 def budgets(desk: Desk) -> list[PoolView]:

@@ -9,15 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from consent.errors import ConsentError
 from federation import layout
+from federation.coordinator.approvals import opinions_on, settle_all
 from federation.coordinator.desk import Desk, open_desk
 from federation.coordinator.epochs import (
     ConsentKeys,
@@ -25,9 +24,24 @@ from federation.coordinator.epochs import (
     load_signing_key,
     sealed_delta,
 )
-from federation.coordinator.labels import label
+from federation.coordinator.evidence_log import (
+    log_refusal,
+    log_release,
+    log_use,
+    pinned_roster,
+    publish,
+)
+from federation.coordinator.heartbeat import Heartbeat
+from federation.coordinator.labels import Facts, label
 from federation.coordinator.results import question_result, training_result
 from federation.coordinator.runs import Run
+from federation.coordinator.sessions import (
+    Exchange,
+    Sessions,
+    gather_cosignatures,
+    greet,
+    remember,
+)
 from federation.coordinator.settings import CoordinatorSettings
 from federation.errors import (
     DepartmentMissing,
@@ -35,9 +49,9 @@ from federation.errors import (
     FederationError,
     RunInterrupted,
 )
-from federation.messages import Answer, Ask
+from federation.messages import Answer
 from federation.plans import QuestionPlan, TrainingPlan, read_plan
-from federation.roster import Roster, open_roster
+from federation.roster import Roster
 from federation.rounds import Brief, Leg, ask_question, drive, legs_of, train_model
 from federation.run_permit import Leg as LegName
 from federation.run_permit import RunPermit, sign_permit
@@ -45,30 +59,19 @@ from models.errors import ModelError
 from models.files import save
 from privacy.errors import PrivacyError
 from privacy.loss import Delta
+from privacy.mechanisms import LIBRARY
 
-SESSION_FRESH_S = 30
-"""A department heard of within this time is asked at once; otherwise a hello comes first."""
+TEND_S = 10
+"""While no run is there to take, the desk is tended this often."""
+GATHER_S = 1
+"""While no run is there to take, a new checkpoint of the log is offered this often."""
+ALIVE_S = 60
+"""A sign of life is good for this long, and for the leg that is being waited for."""
 TRIES = 2
 _RETRY = frozenset({"session_unknown", "epoch_stale"})
 _REFUSALS = (FederationError, ConsentError, PrivacyError, ModelError)
 
 _log = structlog.get_logger(__name__)
-
-
-class Exchange(Protocol):
-    """Send one Ask to each department; return every answer, or raise DepartmentMissing."""
-
-    def __call__(self, asks: Mapping[str, Ask], *, deadline_s: float) -> Mapping[str, Answer]:
-        """Wait at most ``deadline_s`` seconds for all of them."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Session:
-    """What the coordinator last heard of one department's worker."""
-
-    announcement: bytes
-    epoch: int
-    heard_at: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -80,16 +83,46 @@ class Dispatcher:
     permit_key: Ed25519PrivateKey = field(repr=False)
     consent_keys: ConsentKeys = field(repr=False)
     exchange: Exchange
+    heartbeat: Heartbeat
     now: Callable[[], float] = time.time
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: Sessions = field(default_factory=dict)
+    tended_at: float = 0.0
+    gathered_at: float = 0.0
 
     def carry_out_next(self) -> bool:
         """Take the oldest accepted run and bring it to its end; False if there is none."""
+        self._tend()
         run = self.desk.runs.take()
         if run is None:
+            self._gather()
             return False
         carry_out(run, self)
+        publish(self.desk.evidence)
         return True
+
+    def alive(self, *, for_s: float = 0.0) -> None:
+        """Leave a sign of life, good for so many seconds more than usual."""
+        self.heartbeat.beat(until=int(self.now() + for_s) + ALIVE_S)
+
+    def _gather(self) -> None:
+        """While nobody waits, let the departments cosign what the log has published."""
+        now, deadline_s = self.now(), self.desk.settings.deadline_s
+        if now >= self.gathered_at + GATHER_S:
+            evidence = self.desk.evidence
+            gather_cosignatures(
+                self.sessions, evidence, self.exchange, now=now, deadline_s=deadline_s
+            )
+            self.gathered_at = self.now()
+
+    def _tend(self) -> None:
+        """Now and then: a sign of life, and an end for approvals whose time is over."""
+        if self.now() >= self.tended_at + TEND_S:
+            self.alive()
+            self.tended_at = self.now()
+            try:
+                settle_all(self.desk, datetime.now(UTC))
+            except PrivacyError as error:  # the ledger's: whoever asks next is told
+                _log.error("approvals wait", error=type(error).__name__)
 
 
 def open_dispatcher(settings: CoordinatorSettings, exchange: Exchange) -> Dispatcher:
@@ -97,20 +130,15 @@ def open_dispatcher(settings: CoordinatorSettings, exchange: Exchange) -> Dispat
     desk = open_desk(settings)
     for run in desk.runs.orphans():
         _refuse(run, RunInterrupted(), desk, spent=True)
-    roster = load_roster(settings.keys)
+    roster = pinned_roster(settings.keys)
     return Dispatcher(
         desk=desk,
         roster=roster,
         permit_key=load_signing_key(settings.keys / "permit.key"),
         consent_keys=load_consent_keys(settings.consent_keys, roster.names),
         exchange=exchange,
+        heartbeat=Heartbeat(desk.engine),
     )
-
-
-def load_roster(keys: Path) -> Roster:
-    """Read the signed roster beside the pinned root key."""
-    root: Any = load_pem_public_key((keys / "root.pub").read_bytes())
-    return open_roster((keys / "roster.signed").read_bytes(), root)
 
 
 def carry_out(run: Run, dispatcher: Dispatcher) -> None:
@@ -141,9 +169,20 @@ def carry_out(run: Run, dispatcher: Dispatcher) -> None:
         else:
             at = datetime.now(UTC)
             desk.ledger.commit(run.id, at)
-            delta = Delta(value=desk.policy.delta)
-            tag = label(plan, run, delta=delta, epoch=epoch)
-            desk.runs.end_released(run.id, result=result, label=tag, now=int(at.timestamp()))
+            facts = Facts(
+                run=run.id,
+                delta=Delta(value=desk.policy.delta),
+                epoch=epoch,
+                released_at=int(at.timestamp()),
+                library=LIBRARY,
+                opinions=opinions_on(run, desk),
+                result=result,
+            )
+            tag = label(plan, desk.catalogue, facts)
+            tag["log_index"] = log_release(
+                desk.evidence, run, result=result, label=tag, at=facts.released_at
+            )
+            desk.runs.end_released(run.id, result=result, label=tag, now=facts.released_at)
             _log.info("released", run=run.id, plan=run.digest)
         return
 
@@ -160,7 +199,8 @@ class _Attempt:
 def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any], int]:
     desk, plan = dispatcher.desk, attempt.plan
     deadline_s = desk.settings.deadline_s
-    _greet(plan.cohort, dispatcher, deadline_s)
+    evidence, sessions, now = desk.evidence, dispatcher.sessions, dispatcher.now()
+    greet(plan.cohort, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
     if isinstance(plan, TrainingPlan):
         deadline_s = desk.settings.round_deadline_s
     head = desk.register.head()
@@ -168,7 +208,7 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
         plan=plan,
         attempt=attempt.number,
         catalogue=desk.catalogue,
-        announcements={d: dispatcher.sessions[d].announcement for d in plan.cohort},
+        announcements={d: sessions[d].announcement for d in plan.cohort},
         permit=lambda leg, number: _permit(attempt, leg, number, head, dispatcher),
         consent=lambda department: _delta(department, head, dispatcher),
     )
@@ -176,10 +216,20 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
     def exchange(leg: Leg) -> Mapping[str, Answer]:
         fraction = attempt.done / legs_of(plan)
         desk.runs.report(attempt.run.id, progress=fraction, step=leg.step)
+        dispatcher.alive(for_s=deadline_s)
+        if not attempt.done:
+            log_use(
+                evidence,
+                attempt.run,
+                attempt=attempt.number,
+                epoch=head,
+                cohort=plan.cohort,
+                at=int(dispatcher.now()),
+            )
         attempt.spent = attempt.spent or leg.spends
         answers = dispatcher.exchange(leg.asks, deadline_s=deadline_s)
         attempt.done += 1
-        _remember(answers, dispatcher)
+        remember(answers, sessions, now=dispatcher.now())
         return answers
 
     if isinstance(plan, QuestionPlan):
@@ -191,27 +241,6 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
     path.parent.mkdir(parents=True, exist_ok=True)
     save(path, architecture, weights)
     return training_result(plan, architecture, path), head
-
-
-def _greet(cohort: tuple[str, ...], dispatcher: Dispatcher, deadline_s: float) -> None:
-    """Say hello to every department not heard of lately: spends nothing, and names who is down."""
-    oldest = dispatcher.now() - SESSION_FRESH_S
-    known = dispatcher.sessions
-    asks = {d: Ask(leg="hello") for d in cohort if d not in known or known[d].heard_at < oldest}
-    if not asks:
-        return
-    for department, answer in dispatcher.exchange(asks, deadline_s=deadline_s).items():
-        if answer.code != "ok":
-            raise DepartmentRefused(department, answer.code, answer.text)
-        known[department] = Session(
-            announcement=answer.announcement, epoch=answer.epoch, heard_at=dispatcher.now()
-        )
-
-
-def _remember(answers: Mapping[str, Answer], dispatcher: Dispatcher) -> None:
-    for department, answer in answers.items():
-        session = dispatcher.sessions[department]
-        session.epoch, session.heard_at = answer.epoch, dispatcher.now()
 
 
 def _permit(attempt: _Attempt, leg: LegName, number: int, head: int, dispatcher: Dispatcher) -> str:
@@ -249,5 +278,6 @@ def _refuse(run: Run, reason: Exception, desk: Desk, *, spent: bool) -> None:
     settle = desk.ledger.commit if spent else desk.ledger.abandon
     settle(run.id, at)
     code = getattr(reason, "code", None) or type(reason).__name__
+    log_refusal(desk.evidence, run, code=code, spent=spent, at=int(at.timestamp()))
     desk.runs.end_refused(run.id, code=code, text=str(reason), now=int(at.timestamp()))
     _log.info("refused", run=run.id, code=code, spent=spent)

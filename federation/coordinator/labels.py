@@ -1,18 +1,25 @@
 """The label of a release: what an auditor needs to recompute its cost and doubt its claims.
 
-The words follow the OpenDP deployments registry and NIST SP 800-226 (unit, relation, flavour,
-parameters, model and actors, post-processing, unprotected quantities). What nobody stated is
-printed as "not stated".
+It is a function of the plan, the catalogue that the plan names, the released figures and the
+ledger, so anyone who holds those writes the same label again. What nobody stated is printed as
+"not stated". :mod:`federation.coordinator.label_forms` says it in the words of others.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from federation.coordinator.runs import Run
-from federation.plans import QuestionPlan, TrainingPlan
+from consent.catalogue import Catalogue
+from federation.coordinator.intervals import NOT_STATED, intervals_of
+from federation.coordinator.policy import pool_of
+from federation.coordinator.results import LEVEL
+from federation.plans import QuestionPlan, TrainingPlan, digest
+from privacy.entries import Decided
 from privacy.loss import Delta, Rho
-from privacy.mechanisms import LIBRARY, MECHANISM, epsilon_of
+from privacy.mechanisms import MECHANISM, epsilon_of
 
-NOT_STATED = "not stated"
+AUTOMATIC = "nobody: its cost is within the limit that one person may spend"
 
 _SEEN = (
     "The coordinator and the asker see the noised sum. Each department also knows its own noise. "
@@ -22,56 +29,125 @@ _UNPROTECTED = (
     "which departments took part, the plan, the lengths of messages and when they were sent"
 )
 _TOKENS = ", and to the coordinator how many clients each pair of departments shares"
+_COMPOSITION = (
+    "rho adds up over all that is charged to the pool and the pools above it, whoever asked and "
+    "whatever was asked before: analysts are taken to collude (zCDP filter, fully adaptive)"
+)
+_SAMPLER = "exact, over integers: no floating point in the noise"
+_TIME_SCOPE = "the client's data for life: windows only slow the spending down"
+_SIDE_CHANNELS = "not protected: traffic, and how long sampler and arithmetic take"
+_ACCESS = "rows stay at the department that holds them; releases need a token of the firm"
+_COLLECTED = "fields that the client's level and the purpose open, as of the consent epoch"
 
 
-def label(
-    plan: QuestionPlan | TrainingPlan,
-    run: Run,
-    *,
-    delta: Delta,
-    epoch: int,
-) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a label states that does not follow from the plan. All of it is public.
+
+    Attributes:
+        run: under which it was released.
+        delta: at which ε is shown.
+        epoch: of consent, that every node at least held.
+        released_at: seconds since the Unix epoch.
+        library: that drew the noise, with its version.
+        opinions: the officers' on this run, from the ledger.
+        result: what was released.
+    """
+
+    run: str
+    delta: Delta
+    epoch: int
+    released_at: int
+    library: str
+    opinions: Sequence[Decided]
+    result: Mapping[str, Any]
+
+
+def label(plan: QuestionPlan | TrainingPlan, catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
     """Compose the label of one run's release. Everything in it is public.
 
     Args:
         plan: what was asked.
-        run: under which it was released.
-        delta: at which ε is shown.
-        epoch: of consent, that every node at least held.
+        catalogue: the one that the plan names.
+        facts: what else is known of the release.
+
+    Raises:
+        KeyError, TypeError: the result is not this plan's.
     """
-    tokens = isinstance(plan, QuestionPlan) and plan.owned
+    question = isinstance(plan, QuestionPlan)
+    owned = isinstance(plan, QuestionPlan) and plan.owned
     return {
-        "plan": run.digest,
-        "run": run.id,
+        "plan": digest(plan).hex(),
+        "run": facts.run,
+        "kind": plan.kind,
+        "released_at": datetime.fromtimestamp(facts.released_at, UTC).isoformat(),
         "purpose": plan.purpose,
+        "justification": plan.reason,
+        "approver": _approvers(facts.opinions),
+        "review_date": NOT_STATED,
         "privacy_unit": plan.unit.value,
         "neighboring_relation": "add-or-remove",
         "contribution_bound": {
             "departments": plan.bound.departments,
+            "clients": plan.bound.clients,
             "rows_per_department": 1,
         },
-        "flavor": "zero-concentrated differential privacy",
+        "time_scope": _TIME_SCOPE,
+        "variant": "Zero-concentrated DP",
         "rho": plan.rho,
-        "epsilon": epsilon_of(Rho(value=plan.rho), delta).value,
-        "delta": delta.value,
-        "composition": "lifetime pools of the firm and the purpose, and of each department",
+        "epsilon": epsilon_of(Rho(value=plan.rho), facts.delta).value,
+        "delta": facts.delta.value,
+        "accountant": f"{facts.library}: from zCDP to (ε, δ)",
+        "pool": pool_of(plan.purpose),
+        "composition": _COMPOSITION,
         "mechanism": MECHANISM,
-        "library": LIBRARY,
+        "library": facts.library,
+        "sampler": _SAMPLER,
         "model": "distributed noise shares under secure aggregation"
-        if isinstance(plan, QuestionPlan)
+        if question
         else "full noise in every local step, updates averaged under secure aggregation",
         "cohort": list(plan.cohort),
         "share_tolerance": plan.tolerance,
         "who_saw_what": _SEEN,
-        "unprotected": _UNPROTECTED + (_TOKENS if tokens else ""),
-        "post_processing": "division of noised totals by noised counts, clipping to public bounds"
-        if isinstance(plan, QuestionPlan)
-        else "averaging of the noised updates",
-        "interval": "95 %, the noise only" if isinstance(plan, QuestionPlan) else NOT_STATED,
-        "interval_with_sampling": NOT_STATED,
+        "unprotected": _UNPROTECTED + (_TOKENS if owned else ""),
+        "side_channels": _SIDE_CHANNELS,
+        "access_control": _ACCESS,
+        "retention": NOT_STATED,
+        "data_collection": _COLLECTED,
         "tuning_on_real_data": NOT_STATED,
-        "consent_epoch": epoch,
+        "post_processing": "noised totals over noised counts, clipped to public bounds; a mean is "
+        "left out where the noised count is within its own interval of zero"
+        if question
+        else "averaging of the noised updates over the last half of the rounds",
+        "bias": "counts: none; means: slight where clients are few, as ratios of noised sums; "
+        "by group: not stated"
+        if question
+        else NOT_STATED,
+        **_intervals(plan, catalogue, facts.result),
+        "consent_epoch": facts.epoch,
         "log_index": NOT_STATED,
-        "justification": plan.reason,
-        "approver": NOT_STATED,
+    }
+
+
+def _approvers(opinions: Sequence[Decided]) -> str | list[dict[str, str]]:
+    return [
+        {
+            "officer": one.officer,
+            "opinion": one.opinion.value,
+            "reason": one.reason,
+            "at": one.at.astimezone(UTC).isoformat(),
+        }
+        for one in opinions
+    ] or AUTOMATIC
+
+
+def _intervals(
+    plan: QuestionPlan | TrainingPlan, catalogue: Catalogue, result: Mapping[str, Any]
+) -> dict[str, Any]:
+    if not isinstance(plan, QuestionPlan):
+        return {"interval": NOT_STATED, "interval_with_sampling": NOT_STATED}
+    found = intervals_of(plan, catalogue, result)
+    return {
+        "interval": {"level": LEVEL, **found.noise},
+        "interval_with_sampling": {"level": LEVEL, **found.noise_and_sampling},
     }

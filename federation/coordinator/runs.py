@@ -1,10 +1,9 @@
-"""The runs: accepted plans, how far they are, what they released. API adds, ServerApp takes.
+"""The runs: plans that came in, how far they are, what they released. API adds, ServerApp takes.
 
 Two processes share this table, so a change of state is one conditional UPDATE: whoever changes no
 row came too late. A run that was taken and never ended is found when the ServerApp next starts.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,6 +21,7 @@ from sqlalchemy import (
     Table,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -41,6 +41,7 @@ _RUNS = Table(
     Column("digest", String(64), nullable=False, index=True),
     Column("question", String(64), nullable=False, index=True),
     Column("attempt", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("progress", Float, nullable=False, default=0.0),
     Column("step", String(200), nullable=False, default=""),
@@ -50,11 +51,17 @@ _RUNS = Table(
     Column("label", JSON),
     Column("refusal", JSON),
 )
+_TURN = "waiting for its turn"
+_APPROVAL = "waiting for two people to approve it"
 
 
 class RunState(StrEnum):
-    """accepted → running → released | refused. A run never leaves an end state."""
+    """waiting? → accepted → running → released | refused. A run never leaves an end state.
 
+    A run that waits for two people's approval has reserved nothing; it may be refused from there.
+    """
+
+    WAITING = "waiting"
     ACCEPTED = "accepted"
     RUNNING = "running"
     RELEASED = "released"
@@ -63,9 +70,10 @@ class RunState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One accepted plan. ``plan`` is canonical JSON; everything here may be shown to the asker.
+    """One plan that came in. ``plan`` is canonical JSON; all of it may be shown to the asker.
 
     question: names the answer: the plan without its reason, in the consent epoch it was asked.
+    epoch: that consent epoch. accepted_at: when it came in.
     result: what was released, or None. refusal: {"code", "text"}, or None.
     """
 
@@ -76,6 +84,7 @@ class Run:
     digest: str
     question: str
     attempt: int
+    epoch: int
     state: RunState
     progress: float
     step: str
@@ -86,6 +95,14 @@ class Run:
     refusal: dict[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A run, and whether this submission made it or found it."""
+
+    run: Run
+    new: bool
+
+
 class Runs:
     """The table of runs in one database."""
 
@@ -94,10 +111,14 @@ class Runs:
         self._engine = engine
         _METADATA.create_all(engine)
 
-    def attempts(self, digest: str) -> int:
-        """Return how many runs of this plan there have been: the next one's attempt number."""
+    def attempts(self, digest: str, question: str) -> int:
+        """Return the next run's attempt number: new to the plan and to the question.
+
+        A node answers an attempt of a plan once, and a run is named by question and attempt.
+        """
+        known = or_(_RUNS.c.digest == digest, _RUNS.c.question == question)
         with self._engine.connect() as db:
-            last = db.scalar(select(func.max(_RUNS.c.attempt)).where(_RUNS.c.digest == digest))
+            last = db.scalar(select(func.max(_RUNS.c.attempt)).where(known))
         return 0 if last is None else last + 1
 
     def add(
@@ -110,9 +131,11 @@ class Runs:
         digest: str,
         question: str,
         attempt: int,
+        epoch: int,
         now: int,
-    ) -> Run:
-        """Accept a plan under its name, or return the run that was just accepted under it."""
+        waiting: bool = False,
+    ) -> Submission:
+        """Take a plan in under its name, or find the run that was just taken in under it."""
         row = insert(_RUNS).values(
             id=run,
             request=request,
@@ -121,14 +144,18 @@ class Runs:
             digest=digest,
             question=question,
             attempt=attempt,
-            state=RunState.ACCEPTED,
+            epoch=epoch,
+            state=RunState.WAITING if waiting else RunState.ACCEPTED,
             progress=0.0,
-            step="waiting for its turn",
+            step=_APPROVAL if waiting else _TURN,
             accepted_at=now,
         )
-        with suppress(IntegrityError), self._engine.begin() as db:
-            db.execute(row)
-        return self.get(run)
+        try:
+            with self._engine.begin() as db:
+                db.execute(row)
+        except IntegrityError:
+            return Submission(run=self.get(run), new=False)
+        return Submission(run=self.get(run), new=True)
 
     def get(self, run: str) -> Run:
         """Return one run, or raise RunUnknown."""
@@ -138,11 +165,14 @@ class Runs:
             raise RunUnknown(run)
         return _run(row)
 
-    def latest(self, *, limit: int = 50) -> list[Run]:
-        """Return the newest runs, newest first."""
+    def latest(self, *, limit: int | None = 50, before: str | None = None) -> list[Run]:
+        """Return the newest runs, newest first; those older than ``before``, or RunUnknown."""
+        query = select(_RUNS).order_by(_RUNS.c.number.desc()).limit(limit)
+        if before is not None:
+            place = select(_RUNS.c.number).where(_RUNS.c.id == self.get(before).id)
+            query = query.where(_RUNS.c.number < place.scalar_subquery())
         with self._engine.connect() as db:
-            rows = db.execute(select(_RUNS).order_by(_RUNS.c.number.desc()).limit(limit)).all()
-        return [_run(row) for row in rows]
+            return [_run(row) for row in db.execute(query)]
 
     def by_request(self, request: str) -> Run | None:
         """Return the run that an idempotency key already made, if any."""
@@ -151,9 +181,9 @@ class Runs:
         return None if row is None else _run(row)
 
     def answering(self, question: str) -> Run | None:
-        """Return a run that has answered, or is about to answer, this very question."""
-        alive = (RunState.ACCEPTED, RunState.RUNNING, RunState.RELEASED)
-        query = select(_RUNS).where(_RUNS.c.question == question, _RUNS.c.state.in_(alive))
+        """Return a run that has answered, or may still answer, this very question."""
+        dead = _RUNS.c.state == RunState.REFUSED
+        query = select(_RUNS).where(_RUNS.c.question == question, ~dead)
         with self._engine.connect() as db:
             row = db.execute(query.order_by(_RUNS.c.number)).first()
         return None if row is None else _run(row)
@@ -167,11 +197,17 @@ class Runs:
             return None
         return self.get(run)
 
+    def waiting(self) -> list[Run]:
+        """Return the runs that wait for approval, oldest first."""
+        return self._in(RunState.WAITING)
+
     def orphans(self) -> list[Run]:
         """Return the runs some process took and never ended."""
-        with self._engine.connect() as db:
-            rows = db.execute(select(_RUNS).where(_RUNS.c.state == RunState.RUNNING)).all()
-        return [_run(row) for row in rows]
+        return self._in(RunState.RUNNING)
+
+    def accept(self, run: str) -> bool:
+        """Let a run that waited take its turn; False if it waits no longer."""
+        return self._move(run, RunState.WAITING, state=RunState.ACCEPTED, step=_TURN)
 
     def report(self, run: str, *, progress: float, step: str) -> None:
         """Say how far a running run is: a fraction of 1 and a few words."""
@@ -192,16 +228,23 @@ class Runs:
             ended_at=now,
         )
 
-    def end_refused(self, run: str, *, code: str, text: str, now: int) -> None:
-        """Keep why a run released nothing."""
+    def end_refused(
+        self, run: str, *, code: str, text: str, now: int, since: RunState = RunState.RUNNING
+    ) -> None:
+        """Keep why a run that is in the state ``since`` released nothing."""
         self._move(
             run,
-            RunState.RUNNING,
+            since,
             state=RunState.REFUSED,
             step="refused",
             refusal={"code": code, "text": text},
             ended_at=now,
         )
+
+    def _in(self, state: RunState) -> list[Run]:
+        query = select(_RUNS).where(_RUNS.c.state == state).order_by(_RUNS.c.number)
+        with self._engine.connect() as db:
+            return [_run(row) for row in db.execute(query)]
 
     def _move(self, run: str, since: RunState, /, **values: object) -> bool:
         with self._engine.begin() as db:

@@ -107,7 +107,6 @@ REFUSALS = [
     ({"purpose": "gossip"}, 422, "unknown-purpose"),
     ({"by": ["debt"], "cohort": ["lending", "wealth"]}, 403, "purpose-not-open"),
     ({"statistics": [{"kind": "mean", "field": "region"}]}, 422, "plan-invalid"),
-    ({"epsilon": 12.0}, 403, "approval-needed"),
     ({"cohort": ["lending", "treasury"]}, 422, "plan-invalid"),
     ({"epsilon": -1}, 422, "request-invalid"),
     ({"epsilon": "NaN"}, 422, "request-invalid"),

@@ -15,10 +15,9 @@ import federation.node.settings
 from api.app import create_app
 from api.cli.main import app as program
 from api.problems import TABLE
-from consent.catalogue import Field
-from federation.coordinator.labels import label
-from federation.coordinator.runs import Run, RunState
-from federation.plans import Count, QuestionPlan, canonical, digest
+from consent.catalogue import Catalogue, Field
+from federation.coordinator.labels import Facts, label
+from federation.plans import Count, QuestionPlan
 from privacy.loss import Delta
 
 ROOT = Path(__file__).parents[2]
@@ -132,23 +131,16 @@ PLAN = QuestionPlan(
 
 
 def test_every_key_of_a_label_is_explained() -> None:
-    run = Run(
-        id="0" * 16,
-        request=None,
-        asker="analyst",
-        plan=canonical(PLAN),
-        digest=digest(PLAN).hex(),
-        question="0" * 64,
-        attempt=0,
-        state=RunState.RUNNING,
-        progress=0.0,
-        step="",
-        accepted_at=0,
-        ended_at=None,
-        result=None,
-        label=None,
-        refusal=None,
+    catalogue = Catalogue.model_construct(departments=PLAN.cohort, fields=())
+    facts = Facts(
+        run="0" * 16,
+        delta=Delta(value=1e-6),
+        epoch=1,
+        released_at=0,
+        library="a library",
+        opinions=(),
+        result={"rows": []},
     )
-    keys = set(label(PLAN, run, delta=Delta(value=1e-6), epoch=1))
-    rows = re.findall(r"(?m)^\| (`.*?) \|", section(page("README.md"), "How to read a label"))
+    keys = set(label(PLAN, catalogue, facts))
+    rows = re.findall(r"(?m)^\| (`.*?) \|", section(page("docs/labels.md"), "Every key"))
     assert {key for row in rows for key in _quoted(row)} == keys

@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consent.catalogue import Catalogue, load_catalogue
 from consent.epochs import EpochDelta, pseudonyms, sign_delta
+from federation.coordinator.desk import Desk, open_desk
+from federation.coordinator.settings import CoordinatorSettings
 from federation.deployment.enrolment import Enrolment, enrol
 from federation.messages import Answer, Ask
 from federation.node.answer import answer
@@ -29,6 +31,7 @@ from federation.run_permit import RunPermit, sign_permit
 from federation.sealing import seal
 
 NOW = 1_800_000_000
+OPENED = datetime(2026, 11, 22, tzinfo=UTC)
 DEPARTMENTS = ("advisory", "research", "risk")
 CATALOGUE = Path(__file__).parent / "node" / "catalogue.toml"
 POLICY = """
@@ -263,6 +266,26 @@ state = "state"
 """
     assert tomllib.loads(text)
     return text
+
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path) -> MakeDesk:
+    """Return a function that opens a coordinator's desk alone, always on the same database."""
+
+    def opened(policy: str, **settings: Any) -> Desk:
+        (tmp_path / "policy.toml").write_text(policy)
+        if not (keys := tmp_path / "keys").exists():
+            enrol("test firm", DEPARTMENTS, keys, now=OPENED)
+        places = {"keys": keys / "coordinator", "consent_keys": keys / "consent"}
+        places["models"] = tmp_path / "models"
+        places |= {"catalogue": CATALOGUE, "policy": tmp_path / "policy.toml"}
+        database = f"sqlite:///{tmp_path / 'desk.db'}"
+        return open_desk(CoordinatorSettings(database=database, **places, **settings), now=OPENED)
+
+    return opened
 
 
 @pytest.fixture

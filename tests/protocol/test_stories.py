@@ -48,7 +48,7 @@ class Federation:
     def run(self, name: str, **changes: Any) -> Run:
         """Submit one of the demo's requests, changed, and wait for its end."""
         request = tomllib.loads((DEMO / f"{name}.toml").read_text()) | changes
-        run = submit(plan_of(request, self.desk), self.desk, asker="test")
+        run = submit(plan_of(request, self.desk), self.desk, asker="test").run
         ends = time.monotonic() + A_RUN_S
         while (run := self.desk.runs.get(run.id)).state not in ENDED:
             assert time.monotonic() < ends, f"still {run.step}"
