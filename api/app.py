@@ -10,7 +10,8 @@ from api import problems
 from api.auth import load_tokens
 from api.limits import BodyCap
 from api.logs import RequestLog, json_log
-from api.routes import budget, consent, health, plans
+from api.routes import budget, consent, health, plans, proofs, receipts
+from api.routes import log as transparency
 from api.settings import Settings
 from federation.coordinator.desk import open_desk
 from federation.coordinator.settings import load_coordinator_settings
@@ -47,6 +48,6 @@ def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -
     problems.install(app)
     app.add_middleware(BodyCap)
     app.add_middleware(RequestLog, log=log or json_log())
-    for routes in (plans, budget, consent, health):
+    for routes in (plans, budget, consent, receipts, proofs, transparency, health):
         app.include_router(routes.router)
     return app

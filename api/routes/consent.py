@@ -1,29 +1,37 @@
 """One client's authorization level, for stewards only. A change binds every later plan."""
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
-from api.auth import Caller, Role, only
-from api.routes.desk import OpenDesk
-from api.schemas import LevelChanged, LevelRequest, LevelView
-from consent.levels import level_of
+from api.consent_schemas import LevelAcknowledged
+from api.routes.desk import OpenDesk, Steward
+from api.schemas import LevelRequest, LevelView
+from federation.coordinator.consent_desk import change_level
 
 router = APIRouter(tags=["consent"])
 
-Steward = Annotated[Caller, Depends(only(Role.STEWARD))]
 PATH = "/api/v1/clients/{client_id:path}/level"
 
 
 @router.get(PATH)
 def read_level(client_id: str, desk: OpenDesk, _caller: Steward) -> LevelView:
     """Return the level in force of one client, by the normalized id."""
-    return LevelView.of(desk.register.level(client_id))
+    return LevelView.of(desk.register.level(client_id, datetime.now(UTC)))
 
 
 @router.put(PATH)
-def set_level(client_id: str, body: LevelRequest, desk: OpenDesk, _caller: Steward) -> LevelChanged:
-    """Give, raise, lower or withdraw (0) one client's authorization; answers with the new epoch."""
-    epoch = desk.register.set_level(client_id, body.level, datetime.now(UTC))
-    return LevelChanged(level=LevelView.of(level_of(body.level)), epoch=epoch)
+def set_level(
+    client_id: str, body: LevelRequest, desk: OpenDesk, _caller: Steward
+) -> LevelAcknowledged:
+    """Give, raise, lower or withdraw (0) one client's authorization, and return the receipt.
+
+    200 means: it is in the epoch of every plan carried out from now on, and in the log.
+    """
+    done = change_level(client_id, body.level, desk, now=datetime.now(UTC))
+    return LevelAcknowledged(
+        level=LevelView.of(done.level),
+        epoch=done.epoch,
+        log_index=done.index,
+        receipt=done.receipt,
+    )

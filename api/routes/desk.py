@@ -1,9 +1,10 @@
-"""What every route needs: the desk that the application opened when it started."""
+"""What every route needs: the desk that the application opened when it started, and who may ask."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.auth import Caller, Role, only
 from federation.coordinator.desk import Desk
 
 
@@ -13,3 +14,4 @@ def _opened(request: Request) -> Desk:
 
 
 OpenDesk = Annotated[Desk, Depends(_opened)]
+Steward = Annotated[Caller, Depends(only(Role.STEWARD))]

@@ -1,0 +1,131 @@
+"""The wire of the consent service: receipts, uses, erasures, level proofs, the transparency log."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from api.schemas import LevelChanged
+
+Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class LevelAcknowledged(LevelChanged):
+    """A change that is in force for every plan from now on, and in the transparency log."""
+
+    log_index: int = Field(description="of the change's entry in the transparency log")
+    receipt: str = Field(description="ISO/IEC TS 27560 fields as JSON-LD, in a compact JWS")
+
+
+class Receipts(_Wire):
+    """Every change of one client, oldest first, each as a signed receipt with its proof."""
+
+    receipts: tuple[str, ...]
+
+
+class UseView(_Wire):
+    """A release that may have counted the client; never what it answered."""
+
+    run: str
+    kind: Literal["question", "training"]
+    purpose: str
+    released_at: str
+    epoch: int
+    departments: tuple[str, ...]
+    fields: tuple[str, ...]
+    model: str = Field(description="the file of the model that was trained, or empty")
+    log_index: int | None
+    known: bool = Field(description="false: of an earlier catalogue, whose rules are not known")
+
+
+class Uses(_Wire):
+    """Where a client was counted, newest first. Whether rows were held, only departments know."""
+
+    uses: tuple[UseView, ...]
+
+
+class ErasureView(_Wire):
+    """The proof that a client's salts were destroyed. Keep it: the salt is kept nowhere else."""
+
+    log_index: int
+    entry: dict[str, JsonValue]
+    salt: Hash
+    statement: str
+    checkpoint: str
+    proof: tuple[Hash, ...]
+
+
+class ProofRequest(_Wire):
+    """Which level to prove, and to whom."""
+
+    department: str = Field(min_length=1, max_length=64)
+    at_least: int = Field(ge=1, le=4)
+    holder: str = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$", description="Ed25519 public key that must show it"
+    )
+
+
+class ProofShown(_Wire):
+    """A proof as its holder shows it. It says nothing of any level above ``at_least``."""
+
+    department: str = Field(min_length=1, max_length=64)
+    epoch: int = Field(ge=0, lt=2**53)
+    at_least: int = Field(ge=1, le=4)
+    expires_at: int = Field(default=0, ge=0, lt=2**53)
+    anchor: str = Field(pattern=r"^([0-9a-f]{2}){65,400}$")
+    proof: Hash
+
+
+class ProofToCheck(ProofShown):
+    """A proof to be checked, with the nonce that bound it, if one did."""
+
+    nonce: str = Field(default="", pattern=r"^([0-9a-f]{2}){0,64}$")
+    shown: str = Field(default="", pattern=r"^([0-9a-f]{128})?$")
+
+
+class ProofHolds(_Wire):
+    """A proof that holds, now."""
+
+    holds: Literal[True] = True
+    at_least: int
+    department: str
+
+
+class LogEntry(_Wire):
+    """One entry; RFC 8785 writes its bytes again."""
+
+    index: int
+    entry: dict[str, Any]
+
+
+class LogEntries(_Wire):
+    """A page of the log. size: how many entries there are now."""
+
+    size: int
+    entries: tuple[LogEntry, ...]
+
+
+class LogProof(_Wire):
+    """A Merkle proof of RFC 9162: hashes in hexadecimal, the lowest first."""
+
+    proof: tuple[Hash, ...]
+
+
+class WitnessView(_Wire):
+    """What a department has cosigned last. refusal: why it refused after that, or empty."""
+
+    department: str
+    size: int
+    refusal: str
+    at: str
+
+
+class Witnesses(_Wire):
+    """Every department that was asked to witness the log. key: C2SP verifier keys, by name."""
+
+    log_key: str
+    keys: dict[str, str]
+    witnesses: tuple[WitnessView, ...]

@@ -1,0 +1,50 @@
+"""What a client may see and ask for, through a steward: receipts, where it was counted, erasure."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+
+from api.consent_schemas import ErasureView, Receipts, Uses, UseView
+from api.routes.desk import OpenDesk, Steward
+from consent.receipts import rfc3339
+from federation.coordinator.consent_desk import erase, receipts_of
+from federation.coordinator.lineage import uses_of
+
+router = APIRouter(tags=["consent"])
+
+CLIENT = "/api/v1/clients/{client_id:path}"
+
+
+@router.get(CLIENT + "/receipts")
+def read_receipts(client_id: str, desk: OpenDesk, _caller: Steward) -> Receipts:
+    """Return every change of one client as a signed receipt that opens its entry in the log."""
+    return Receipts(receipts=tuple(receipts_of(client_id, desk, now=datetime.now(UTC))))
+
+
+@router.get(CLIENT + "/uses")
+def read_uses(client_id: str, desk: OpenDesk, _caller: Steward) -> Uses:
+    """Say where one client was counted: purposes, dates, releases and models, never answers."""
+    views = []
+    for use in uses_of(client_id, desk):
+        values = asdict(use) | {"released_at": rfc3339(use.released_at)}
+        views.append(UseView.model_validate(values))
+    return Uses(uses=tuple(views))
+
+
+@router.delete(CLIENT)
+def erase_client(client_id: str, desk: OpenDesk, _caller: Steward) -> ErasureView:
+    """Withdraw one client and destroy what ties the log to the client; the log says that it was.
+
+    It cannot take anything out of backups or of results that were released before.
+    """
+    done = erase(client_id, desk, now=datetime.now(UTC))
+    return ErasureView(
+        log_index=done.index,
+        entry=json.loads(done.entry),
+        salt=done.salt.hex(),
+        statement=done.statement,
+        checkpoint=done.inclusion.checkpoint,
+        proof=done.inclusion.proof,
+    )
