@@ -225,6 +225,9 @@ class Snapshot:
         Returns:
             −1 for a client of no known household, and for one beyond ``most``: a study that
             protects households must leave it out.
+
+        Raises:
+            EpochInvalid: the places are wrong: more than ``most`` of a household would count.
         """
         roll = rolled(names)
         columns, places = self.columns, roll.places_in(self.columns.names)
@@ -233,7 +236,10 @@ class Snapshot:
         if most is not None:
             rows = rows[columns.places[places[rows]] < most]
         households = np.full(len(roll), UNKNOWN_HOUSEHOLD, dtype=np.int64)
-        households[rows] = groups_of(columns.households[:, places[rows]])
+        groups = groups_of(columns.households[:, places[rows]])
+        if most is not None and groups.size and np.bincount(groups).max() > most:
+            raise EpochInvalid("it gives two clients of a household one place")
+        households[rows] = groups
         return households
 
 

@@ -21,7 +21,7 @@ from federation.plans import Mean, QuestionPlan, TrainingPlan
 from models.architectures import Architecture
 from privacy.bounds import total_lattice
 from privacy.noise_shares import count_scale
-from privacy.units import NeighboringRelation, PrivacyUnit
+from privacy.units import NeighboringRelation
 
 MAX_CELLS = 4096
 BINARY = 2
@@ -38,7 +38,7 @@ class Block:
         start: index of its first cell in the vector.
         size: number of cells.
         scale: lattice units per unit of the sum (1 client, or half a range of the field).
-        sensitivity: L2, lattice units, over all departments that one client moves.
+        sensitivity: L2, lattice units, over all clients and departments that one unit moves.
         center: middle of the field's public bounds, in its unit; 0 for the count.
         half_width: half their distance; 1 for the count.
     """
@@ -62,15 +62,15 @@ def check(plan: QuestionPlan | TrainingPlan, catalogue: Catalogue) -> None:
     """Refuse a plan that no node could turn into a vector. Touches no data and spends nothing.
 
     Raises:
-        PlanInvalid: the household as privacy unit (no node knows households yet), a mean of
-            something else than a number, a target without exactly two labels, too many cells.
+        PlanInvalid: more clients of a household than the catalogue lets count, a mean of something
+            else than a number, a target without exactly two labels, too many cells.
         ModelError: the network is beyond its limits.
         UnknownField: the catalogue has no such field.
         NoiseTooSmall: ρ is so large that the noise of one department would be too small.
     """
-    if plan.unit is not PrivacyUnit.CLIENT:
+    if plan.clients_per_household > catalogue.clients_per_household:
         raise PlanInvalid(
-            f"unit: a node bounds what one client adds, not what one {plan.unit} adds"
+            f"clients_per_household: at most {catalogue.clients_per_household} of a household count"
         )
     if isinstance(plan, QuestionPlan):
         question_blocks(plan, catalogue)
@@ -110,9 +110,9 @@ def question_blocks(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Block, ..
         UnknownField: the catalogue has no such field.
     """
     cells = len(cell_labels(plan, catalogue))
-    departments = plan.bound.departments
+    contributions = plan.bound.contributions
     scale = count_scale(
-        departments=departments,
+        departments=contributions,
         rho=plan.rho_per_statistic,
         cohort=len(plan.cohort),
         tolerance=plan.tolerance,
@@ -124,7 +124,7 @@ def question_blocks(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Block, ..
             start=0,
             size=cells,
             scale=scale,
-            sensitivity=float(scale * departments),
+            sensitivity=float(scale * contributions),
             center=0.0,
             half_width=1.0,
         )
@@ -140,7 +140,7 @@ def question_blocks(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Block, ..
                     start=cells * len(blocks),
                     size=cells,
                     scale=lattice.scale,
-                    sensitivity=float(lattice.reach * departments),
+                    sensitivity=float(lattice.reach * contributions),
                     center=(lower + upper) / 2,
                     half_width=(upper - lower) / 2,
                 )

@@ -42,18 +42,28 @@ Statistic = Annotated[Count | Mean, Field(discriminator="kind")]
 
 
 class _Plan(_Frozen):
+    """What every plan has.
+
+    ``clients_per_household``: in a plan that protects households, how many clients of one count,
+    the first ones the consent register entered. Noise grows with it in proportion.
+    """
+
     catalogue: Digest
     purpose: Name
     cohort: tuple[Name, ...] = Field(min_length=2, max_length=16)
     unit: PrivacyUnit = PrivacyUnit.CLIENT
+    clients_per_household: int = Field(default=1, ge=1, le=100)
     tolerance: int = Field(default=1, ge=0, le=15)
     rho: Loss
     reason: str = Field(min_length=3, max_length=500)
 
     @model_validator(mode="after")
-    def _cohort_is_a_sorted_set(self) -> Self:
+    def _cohort_and_unit_fit(self) -> Self:
         if any(a >= b for a, b in pairwise(self.cohort)):
             msg = "name each department of the cohort once, in alphabetical order"
+            raise ValueError(msg)
+        if self.unit is PrivacyUnit.CLIENT and self.clients_per_household > 1:
+            msg = "clients_per_household belongs to a plan whose unit is the household"
             raise ValueError(msg)
         if len(self.cohort) - self.tolerance < 1:
             msg = "the tolerance must be smaller than the cohort: some department must add noise"
@@ -76,8 +86,10 @@ class QuestionPlan(_Plan):
 
     @property
     def bound(self) -> ContributionBound:
-        """How many departments one client moves in this plan."""
-        return ContributionBound(departments=1 if self.owned else len(self.cohort))
+        """How often one unit moves this plan's sum."""
+        return ContributionBound(
+            departments=1 if self.owned else len(self.cohort), clients=self.clients_per_household
+        )
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -127,7 +139,7 @@ class TrainingPlan(_Plan):
     @property
     def bound(self) -> ContributionBound:
         """One client may take part at every department of the cohort."""
-        return ContributionBound(departments=len(self.cohort))
+        return ContributionBound(departments=len(self.cohort), clients=self.clients_per_household)
 
     @property
     def fields(self) -> tuple[str, ...]:

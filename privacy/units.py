@@ -42,7 +42,7 @@ class ContributionBound:
     def __post_init__(self) -> None:
         """Refuse a bound that protects nobody."""
         for what, number in (("departments", self.departments), ("clients", self.clients)):
-            if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+            if type(number) is not int or number < 1:  # a bool is no number of anything
                 raise InvalidBound(what, number)
 
     @property

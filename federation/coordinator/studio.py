@@ -263,7 +263,7 @@ def _noise(plan: QuestionPlan, desk: Desk) -> dict[str | None, float]:
 
 def _sharing(plan: QuestionPlan) -> Sharing:
     return Sharing(
-        cohort=len(plan.cohort), tolerance=plan.tolerance, departments=plan.bound.departments
+        cohort=len(plan.cohort), tolerance=plan.tolerance, departments=plan.bound.contributions
     )
 
 

@@ -77,7 +77,13 @@ class Records:
         return rows
 
 
-def open_records(permit: Permit, source: Source, pseudonym_key: bytes) -> Records:
+def open_records(
+    permit: Permit,
+    source: Source,
+    pseudonym_key: bytes,
+    *,
+    clients_per_household: int | None = None,
+) -> Records:
     """Open the rows and cells that the permit covers.
 
     A closed cell is absent. A row without an open cell is dropped; a permit that names no field
@@ -88,8 +94,12 @@ def open_records(permit: Permit, source: Source, pseudonym_key: bytes) -> Record
         permit: minted by consent.decisions for this department.
         source: where the rows are.
         pseudonym_key: the department's key; secret.
+        clients_per_household: for a plan that protects households, how many clients of one count;
+            the others are dropped, and so is a client of no known household. The register says who
+            comes first, so that every department keeps the same ones.
 
     Raises:
+        EpochInvalid: the register's order within a household is wrong.
         RecordsUnavailable: the view fails or is more than one SELECT, a column is missing or does
             not fit its field, a client id is empty, not normalized or stands in two rows. No text
             quotes a row.
@@ -103,6 +113,9 @@ def open_records(permit: Permit, source: Source, pseudonym_key: bytes) -> Record
     else:
         opened = np.empty((len(raw.ids), 0), dtype=np.bool_)
         kept = permit.open_clients(raw.pseudonyms)
+    if clients_per_household is not None:
+        households = permit.households_of(raw.pseudonyms, most=clients_per_household)
+        kept = kept & (households >= 0)
     return Records(
         department=source.department,
         fields=permit.fields,

@@ -26,7 +26,7 @@ from models.train import local_steps
 from privacy.bounds import BoundedSum, bounded_count, bounded_gradient, bounded_total
 from privacy.lattice import RealVector
 from privacy.mechanisms import NoisedShare, add_noise_share, noised_update, release_locally
-from privacy.units import ContributionBound
+from privacy.units import ContributionBound, PrivacyUnit
 
 _COUNT_SCALE = 2**10
 """Lattice points per client of a training's noisy count: fine enough that σ rounds up by little."""
@@ -164,7 +164,9 @@ def training_update(
         remember(node.memory.noisy_counts, admitted.attempt, count)
 
     def noised(gradient_sum: RealVector) -> RealVector:
-        bounded = bounded_gradient(gradient_sum, clip_norm=plan.clip_norm, unit=plan.unit)
+        # Each client's gradient is clipped; a household adds those of the clients that count.
+        norm = plan.clip_norm * plan.clients_per_household
+        bounded = bounded_gradient(gradient_sum, clip_norm=norm, unit=plan.unit)
         return release_locally(bounded, rho=plan.rho_of_step, noise=node.noise).values
 
     weights = local_steps(
@@ -186,7 +188,11 @@ def training_update(
 
 def opened(node: Node, admitted: Admitted) -> Records:
     """Open the rows and cells that the leg's permit covers; RecordsUnavailable says why not."""
-    return open_records(admitted.permit, node.source, node.pseudonym_key)
+    plan = admitted.plan
+    most = plan.clients_per_household if plan.unit is PrivacyUnit.HOUSEHOLD else None
+    return open_records(
+        admitted.permit, node.source, node.pseudonym_key, clients_per_household=most
+    )
 
 
 def _owned_clients(node: Node, admitted: Admitted, owned_bits: bytes) -> set[str]:
@@ -212,8 +218,7 @@ def _weights(data: bytes, size: int) -> RealVector:
 
 def _noisy_count(node: Node, plan: TrainingPlan, clients: int) -> float:
     everyone = np.zeros(clients, dtype=np.int64)
-    bounded = bounded_count(
-        everyone, 1, scale=_COUNT_SCALE, unit=plan.unit, bound=ContributionBound(departments=1)
-    )
+    bound = ContributionBound(departments=1, clients=plan.clients_per_household)
+    bounded = bounded_count(everyone, 1, scale=_COUNT_SCALE, unit=plan.unit, bound=bound)
     released = release_locally(bounded, rho=plan.rho_of_count, noise=node.noise)
     return float(released.values[0])

@@ -188,6 +188,42 @@ def test_a_permit_cannot_be_widened_by_a_copy() -> None:
         replace(permit, _needed=())
 
 
+Opened = Callable[[int], bool]
+
+
+def ends_on_time(opened: Opened) -> bool:
+    """Ask one second before an authorization ends, at its end, and later."""
+    return [opened(now) for now in (499, 500, 501)] == [True, False, False]
+
+
+def ending_at_500() -> Snapshot:
+    delta = EpochDelta(
+        department="risk",
+        base=0,
+        epoch=5,
+        issued_at=0,
+        expires_at=1000,
+        pseudonyms=b"\x07" * 16,
+        levels=b"\x01",
+        expiries=(500).to_bytes(4),
+    )
+    return apply(Snapshot.empty("risk"), delta)
+
+
+def test_an_authorization_is_over_from_its_end_on() -> None:
+    fields = check_fields(CATALOGUE, ["basic"], "insight")
+
+    def by_decision(now: int) -> bool:
+        permit = decide(ending_at_500(), fields, "insight", now=now, at_least=5)
+        return bool(permit.open_fields([b"\x07" * 16])[0, 0])
+
+    assert ends_on_time(by_decision)
+
+
+def test_the_end_check_rejects_a_decision_by_levels_alone() -> None:
+    assert not ends_on_time(lambda _now: bool(ending_at_500().columns.levels[0] >= 1))
+
+
 def tells_null_ended_pseudonyms_apart(
     opened: Callable[[dict[bytes, int], list[bytes]], list[bool]],
 ) -> bool:

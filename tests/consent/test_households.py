@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from consent.catalogue import Field
 from consent.deltas import delta_of
 from consent.epochs import EpochDelta, Snapshot, apply, pseudonyms
+from consent.errors import EpochInvalid
 from consent.events import ObjectForFamily, WithdrawFamilyObjection
 from consent.households import unit_for
 from consent.levels import Level
@@ -132,6 +133,25 @@ def test_a_client_of_no_known_household_counts_in_none() -> None:
     )
     households = apply(Snapshot.empty("risk"), plain).households_of([b"\x07" * 16])
     assert households.tolist() == [-1]
+
+
+def test_a_register_that_gives_a_place_twice_is_caught() -> None:
+    names = [bytes([number]) * 16 for number in (7, 8)]
+    doubled = EpochDelta(
+        department="risk",
+        base=0,
+        epoch=1,
+        issued_at=0,
+        expires_at=9,
+        pseudonyms=b"".join(names),
+        levels=b"\x04\x04",
+        households=b"\x05" * 32,
+        places=b"\x00\x00",
+    )
+    snapshot_ = apply(Snapshot.empty("risk"), doubled)
+    assert snapshot_.households_of(names, most=2).tolist() == [0, 0]
+    with pytest.raises(EpochInvalid, match="one place"):
+        snapshot_.households_of(names, most=1)
 
 
 Numbering = Callable[[Snapshot, list[bytes], int], npt.NDArray[np.int64]]

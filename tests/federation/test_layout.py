@@ -102,10 +102,10 @@ def test_cells_are_named_in_the_vectors_order() -> None:
         question(by=("city", "shop")),
         question(statistics=({"kind": "mean", "field": "city"},)),
         question(statistics=({"kind": "mean", "field": "defaulted"},)),
-        question(unit="household"),
+        question(unit="household", clients_per_household=9),
         training(target="city", features=("age",)),
         training(target="income"),
-        training(unit="household"),
+        training(unit="household", clients_per_household=9),
     ],
 )
 def test_a_plan_without_a_vector_is_refused(plan: QuestionPlan | TrainingPlan) -> None:

@@ -103,7 +103,7 @@ def test_a_round_beyond_the_plans_is_refused(firm: Any) -> None:
     ("changes", "code"),
     [
         ({"catalogue": "0" * 64}, "plan_invalid"),
-        ({"unit": "household"}, "plan_invalid"),
+        ({"unit": "household", "clients_per_household": 9}, "plan_invalid"),
         ({"by": ("age", "age")}, "plan_invalid"),
         ({"by": ("shoe_size",)}, "unknown_field"),
         ({"statistics": ({"kind": "mean", "field": "education"},)}, "plan_invalid"),
