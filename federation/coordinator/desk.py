@@ -24,7 +24,7 @@ from federation.coordinator.evidence_log import (
     open_register,
 )
 from federation.coordinator.policy import Policy, load_policy, pool_of
-from federation.coordinator.runs import Runs, Submission
+from federation.coordinator.runs import Run, Runs, Submission
 from federation.coordinator.settings import CoordinatorSettings
 from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
@@ -144,8 +144,9 @@ def submit(
     nothing reserved. Any other is reserved and accepted at once.
 
     The same request key with the same plan gives the same run. The same question in the same
-    consent epoch gives the run that answered it, at no cost. A run is named by its question and
-    attempt, so two askers who race with one question reserve once and share one run.
+    consent epoch, or while its answer stands, gives the run that answered it, at no cost. A run is
+    named by its question and attempt, so two askers who race with one question reserve once and
+    share one run.
 
     Raises:
         RequestMismatch: the key was used for another plan.
@@ -163,7 +164,7 @@ def submit(
     check(plan, desk)
     epoch = desk.register.head()
     question = question_name(plan, epoch)
-    if (answered := desk.runs.answering(question)) is not None:
+    if (answered := standing_answer(plan, desk, epoch=epoch, at=int(at.timestamp()))) is not None:
         return Submission(run=answered, new=False)
     waiting = needs_approval(plan, desk)
     attempt = desk.runs.attempts(name, question)
@@ -183,6 +184,20 @@ def submit(
         now=int(at.timestamp()),
         waiting=waiting,
     )
+
+
+def standing_answer(plan: AnyPlan, desk: Desk, *, epoch: int, at: int) -> Run | None:
+    """Return the run that answers an equal question for free now, if there is one.
+
+    It is one of the same consent epoch, or one that came in since the current span of
+    ``answers_stand_s`` began: then whether an answer is free does not depend on who changed what.
+    """
+    span = desk.settings.answers_stand_s
+    earlier = desk.runs.epochs_since(at - at % span) if span else []
+    for each in dict.fromkeys([epoch, *earlier]):
+        if (found := desk.runs.answering(question_name(plan, each))) is not None:
+            return found
+    return None
 
 
 def check(plan: AnyPlan, desk: Desk) -> None:

@@ -30,6 +30,7 @@ from federation.coordinator.evidence_log import (
     log_use,
     pinned_roster,
     publish,
+    publish_if_grown,
 )
 from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.labels import Facts, label
@@ -115,9 +116,10 @@ class Dispatcher:
             self.gathered_at = self.now()
 
     def _tend(self) -> None:
-        """Now and then: a sign of life, and an end for approvals whose time is over."""
+        """Now and then: a sign of life, a checkpoint, an end for approvals whose time is over."""
         if self.now() >= self.tended_at + TEND_S:
             self.alive()
+            publish_if_grown(self.desk.evidence)
             self.tended_at = self.now()
             try:
                 settle_all(self.desk, datetime.now(UTC))

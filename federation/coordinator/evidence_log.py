@@ -211,6 +211,15 @@ def publish(evidence: Evidence) -> str:
     return evidence.log.publish(sign)
 
 
+def publish_if_grown(evidence: Evidence) -> None:
+    """Sign the log if it has entries that no checkpoint covers; otherwise nothing is written."""
+    notes = evidence.log.checkpoints(newest=1)
+    key = log_key(evidence.roster)
+    covered = open_checkpoint(notes[0], key).checkpoint.size if notes else 0
+    if evidence.log.head().size > covered:
+        publish(evidence)
+
+
 def published_log(evidence: Evidence) -> Iterator[bytes]:
     """Return the log up to its newest checkpoint as a download that `consent.transparency` checks.
 

@@ -188,6 +188,12 @@ class Runs:
             row = db.execute(query.order_by(_RUNS.c.number)).first()
         return None if row is None else _run(row)
 
+    def epochs_since(self, at: int) -> list[int]:
+        """Return the consent epochs, newest first, in which plans came in since a time."""
+        query = select(_RUNS.c.epoch).where(_RUNS.c.accepted_at >= at).distinct()
+        with self._engine.connect() as db:
+            return list(db.execute(query.order_by(_RUNS.c.epoch.desc())).scalars())
+
     def take(self) -> Run | None:
         """Take the oldest accepted run, or None. A run is taken once, whoever asks."""
         oldest = select(_RUNS.c.id).where(_RUNS.c.state == RunState.ACCEPTED)

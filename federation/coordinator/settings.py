@@ -22,6 +22,8 @@ class CoordinatorSettings(BaseModel):
     notice: what receipts tell clients of the processing; without it they say "not stated".
     deadline_s: how long a leg of a question may take before its departments are named as missing.
     round_deadline_s: the same for one round of training.
+    answers_stand_s: in spans of so many seconds, counted from the Unix epoch, an equal question has
+        one answer, whoever changes an authorization meanwhile (docs/decisions/0012); 0 for none.
     approval_days: how long a plan above the automatic limit may wait for two people.
     """
 
@@ -36,6 +38,7 @@ class CoordinatorSettings(BaseModel):
     notice: Path | None = None
     deadline_s: float = Field(default=12.0, gt=0, le=3600)
     round_deadline_s: float = Field(default=120.0, gt=0, le=36000)
+    answers_stand_s: int = Field(default=0, ge=0, le=31 * 24 * 3600)
     approval_days: float = Field(default=7.0, gt=0, le=366)
 
 
