@@ -157,8 +157,8 @@ class Catalogue(BaseModel):
     """Departments, purposes and fields that belong together. Public; equal files, equal digests.
 
     rules: what they forbid is already taken out of the fields' purposes.
-    clients_per_household: how many of a household's clients count in a study that protects
-    households; the larger it is, the larger that study's noise.
+    clients_per_household: the most clients of one household that a plan which protects households
+    may count; the more it counts, the larger its noise.
     """
 
     model_config = _STRICT

@@ -17,7 +17,7 @@ class UnknownField(ConsentError):
         """Take the name asked for and the names the catalogue has."""
         self.field = field
         self.known = tuple(known)
-        super().__init__(f'no field "{field}" in the catalogue; {_one_of(self.known)}')
+        super().__init__(f'no field "{_shown(field)}" in the catalogue; {_one_of(self.known)}')
 
 
 class UnknownPurpose(ConsentError):
@@ -27,7 +27,7 @@ class UnknownPurpose(ConsentError):
         """Take the name asked for and the names the catalogue has."""
         self.purpose = purpose
         self.known = tuple(known)
-        super().__init__(f'no purpose "{purpose}" in the catalogue; {_one_of(self.known)}')
+        super().__init__(f'no purpose "{_shown(purpose)}" in the catalogue; {_one_of(self.known)}')
 
 
 class UnknownDepartment(ConsentError):
@@ -37,7 +37,9 @@ class UnknownDepartment(ConsentError):
         """Take the name asked for and the names the catalogue has."""
         self.department = department
         self.known = tuple(known)
-        super().__init__(f'no department "{department}" in the catalogue; {_one_of(self.known)}')
+        super().__init__(
+            f'no department "{_shown(department)}" in the catalogue; {_one_of(self.known)}'
+        )
 
 
 class UnknownLevel(ConsentError):
@@ -186,7 +188,7 @@ class UnknownStage(ConsentError):
         """Take the name asked for and the names there are."""
         self.stage = stage
         self.known = tuple(known)
-        super().__init__(f'no stage of service "{stage}"; {_one_of(self.known)}')
+        super().__init__(f'no stage of service "{_shown(stage)}"; {_one_of(self.known)}')
 
 
 class LevelSkipped(ConsentError):
@@ -258,3 +260,9 @@ def _one_of(known: Sequence[str]) -> str:
 
 def _names(purposes: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in purposes)
+
+
+def _shown(name: str) -> str:
+    """Return a name that somebody else made up as a line of a log can bear it."""
+    short = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name[:64])
+    return short if len(name) <= len(short) else short + "…"

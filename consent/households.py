@@ -5,11 +5,12 @@ child, whoever shares the debts. So a study of such fields protects the househol
 together, and any member may close the family fields for all of them.
 
 A household must not count without limit. The register gives its clients places, 0, 1, 2, …, in the
-order in which they were entered and for good, and a study counts the first ``most`` of them, a
-public number (``clients_per_household`` in the catalogue). The places are the same for every
-department, so the bound holds over all of them together, whoever knows which of the clients; and
-they depend on no other household, so that one household can be taken away without moving another.
-Loading a larger household is not refused: its later clients are left out of these studies only.
+order in which they were entered and for good, and a plan counts the first of them: as many as its
+``clients_per_household`` says (1 if it says nothing), a public number that the catalogue limits and
+that its noise grows with. The places are the same for every department, so the bound holds over all
+of them together, whoever knows which of the clients; and they depend on no other household, so that
+one household can be taken away without moving another. Loading a larger household is not refused:
+its later clients are left out of these studies only, and so is the place of one who withdraws.
 """
 
 from collections.abc import Iterable

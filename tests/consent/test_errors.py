@@ -49,6 +49,10 @@ def raise_late(client: str) -> None:
     known(client).set_level(client, 2, AT - timedelta(days=1))
 
 
+def refuse(refusal: errors.ConsentError) -> None:
+    raise refusal
+
+
 CATALOGUE = load_catalogue(Path(__file__).parents[2] / "demo" / "catalogue.toml")
 
 
@@ -108,6 +112,25 @@ def test_no_refusal_repeats_a_personal_value(refusal: Callable[[], object]) -> N
         said = "".join(traceback.format_exception_only(error)) + repr(error)
         assert "canary" not in said
         error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("name", ["x" * 2**20, "line\nbreak", "over\u202eride", "half\ud800"])
+@pytest.mark.parametrize(
+    "ask",
+    [
+        CATALOGUE.field,
+        CATALOGUE.purpose,
+        lambda name: propose(name, Level.NONE, CATALOGUE),
+        lambda name: refuse(errors.UnknownDepartment(name, CATALOGUE.departments)),
+    ],
+)
+def test_a_made_up_name_is_shown_short_and_on_one_line(
+    ask: Callable[[str], object], name: str
+) -> None:
+    with pytest.raises(errors.ConsentError) as caught:
+        ask(name)
+    assert len(str(caught.value)) < 2000
+    assert str(caught.value).isprintable()
 
 
 def test_every_refusal_has_the_rooms_base() -> None:
