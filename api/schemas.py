@@ -211,11 +211,14 @@ class LevelChanged(_Wire):
 
 
 class Health(_Wire):
-    """What the API can reach."""
+    """What the API can reach, and whether the departments still vouch for the log."""
 
     status: Literal["ok", "failing"]
     database: Literal["ok", "failing"]
     ledger: Literal["ok", "failing"]
+    witnesses: Literal["ok", "refusing"] = Field(
+        description="refusing: a department did not cosign the log's newest checkpoint; see the log"
+    )
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy.exc import IntegrityError
 
 from consent.checkpoints import (
@@ -72,6 +72,11 @@ def origin_of(roster: Roster) -> str:
 def log_key(roster: Roster) -> NoteKey:
     """Return the log's pinned key: the consent service signs the log's checkpoints."""
     return NoteKey(name=origin_of(roster), kind=ED25519, public=roster.consent)
+
+
+def consent_key(roster: Roster) -> Ed25519PublicKey:
+    """Return the consent service's pinned key: of epochs, receipts and level proofs."""
+    return Ed25519PublicKey.from_public_bytes(roster.consent)
 
 
 def witness_keys(roster: Roster) -> dict[str, NoteKey]:

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from api.cli import client, log
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
@@ -25,6 +26,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # it would print local variables, and those hold rows
 )
+
+
+app.add_typer(log.app, epilog=EPILOG)
+app.add_typer(client.app, epilog=EPILOG)
 
 
 @app.command(epilog=EPILOG)

@@ -24,6 +24,7 @@ def read_health(desk: OpenDesk, response: Response) -> Health:
         status="ok" if database and ledger else "failing",
         database="ok" if database else "failing",
         ledger="ok" if ledger else "failing",
+        witnesses="refusing" if database and desk.evidence.witnesses.refusing() else "ok",
     )
 
 

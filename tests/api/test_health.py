@@ -4,13 +4,27 @@ from fastapi.testclient import TestClient
 from sqlalchemy import text
 
 from federation.coordinator.settings import CoordinatorSettings
+from federation.coordinator.witness_book import Heard, WitnessBook
 from federation.database import open_database
 
 
 def test_health_is_open_to_everybody(anyone: TestClient) -> None:
     answer = anyone.get("/healthz")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "database": "ok", "ledger": "ok"}
+    said = {"status": "ok", "database": "ok", "ledger": "ok", "witnesses": "ok"}
+    assert answer.json() == said
+
+
+def test_health_warns_of_a_witness_that_refuses_and_goes_on(
+    anyone: TestClient, coordinator: CoordinatorSettings
+) -> None:
+    book = WitnessBook(open_database(coordinator.database))
+    book.keep(Heard(department="wealth", size=3, refusal="log_forked", at=7))
+    answer = anyone.get("/healthz")
+    assert answer.status_code == 200
+    assert (answer.json()["status"], answer.json()["witnesses"]) == ("ok", "refusing")
+    book.keep(Heard(department="wealth", size=5, refusal="", at=8))
+    assert anyone.get("/healthz").json()["witnesses"] == "ok"
 
 
 def test_health_fails_when_the_runs_cannot_be_read(

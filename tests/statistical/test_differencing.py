@@ -127,7 +127,7 @@ class Attack:
 def make_attack(tmp_path: Any) -> Iterator[Callable[..., Attack]]:
     (tmp_path / "policy.toml").write_text(POLICY)
     enrol("test firm", DEPARTMENTS, tmp_path / "keys", now=T0)
-    opened = []
+    opened: list[Desk] = []
 
     def make(**settings: Any) -> Attack:
         desk = open_desk(
