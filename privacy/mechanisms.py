@@ -24,7 +24,7 @@ from privacy.lattice import (
     truncate_to_lattice,
 )
 from privacy.loss import Delta, Epsilon, Rho
-from privacy.noise_shares import Noise, check_room, least_sigma, share_sigma
+from privacy.noise_shares import Noise, check_room, least_sigma, share_sigma, sigma_class
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 dp.enable_features("contrib")
@@ -252,7 +252,7 @@ def release_locally(bounded: BoundedSum, *, rho: Rho, noise: Noise = draw_noise)
         InvalidBound: the noised sum could pass 2^62.
         InvalidLoss: rho is 0.
     """
-    sigma = least_sigma(sensitivity=bounded.sensitivity, rho=rho, honest=1)
+    sigma = sigma_class(least_sigma(sensitivity=bounded.sensitivity, rho=rho, honest=1))
     noised = _noised(bounded, sigma, cohort=1, noise=noise)
     return Release(
         name=bounded.name,

@@ -219,7 +219,7 @@ def allocate(
 
     1/v and 1/(B - b^2 v) are convex there, so the minimum is where the slope changes sign, found by
     bisection to one part in 10^12; on the count's lattice it is one of the two steps around it.
-    Rounding on the totals' lattice adds less than one part in 10^4.
+    The public list of widths (`noise_shares`) adds less than 3.2 % to the loss of a sum.
 
     TOLD_MARGIN keeps the noised count in the range of the delta method, and the mean told.
 

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from privacy.errors import InvalidBound, InvalidLoss, NoiseTooSmall
 from privacy.loss import ZERO_RHO, Rho
-from privacy.noise_shares import MINIMUM_SHARE_SIGMA, count_scale, least_sigma, share_sigma
+from privacy.noise_shares import (
+    MINIMUM_SHARE_SIGMA,
+    SIGNIFICANT_BITS,
+    count_scale,
+    least_sigma,
+    share_sigma,
+    sigma_class,
+)
 
 SENSITIVITIES = st.floats(min_value=1, max_value=2.0**40)
 RHOS = st.floats(min_value=1e-6, max_value=100).map(Rho)
@@ -36,6 +43,35 @@ def test_any_honest_shares_together_carry_the_whole_noise(
     assert seen <= Fraction(rho.value)
 
 
+@given(st.integers(1, 2**70), st.integers(0, 2**70))
+def test_a_width_of_the_list_is_never_narrower_and_hardly_wider(sigma: int, more: int) -> None:
+    width = sigma_class(sigma)
+    assert sigma <= width < sigma * (1 + 2 ** (1 - SIGNIFICANT_BITS))
+    assert sigma_class(width) == width == int(float(width))
+    assert width <= sigma_class(sigma + more)
+
+
+@pytest.mark.parametrize("power", [7, 20, 61])
+def test_the_list_has_64_widths_from_one_power_of_two_to_the_next(power: int) -> None:
+    step = 2**power // 64
+    widths = {sigma_class(2**power + part * step // 5) for part in range(5 * 64)}
+    assert len(widths) == 64 + 1
+    assert max(widths) == 2 ** (power + 1)
+
+
+def test_every_width_up_to_128_is_on_the_list() -> None:
+    assert [sigma_class(sigma) for sigma in range(1, 131)] == [*range(1, 129), 130, 130]
+
+
+@given(SENSITIVITIES, RHOS)
+def test_a_share_has_a_width_of_the_list(sensitivity: float, rho: Rho) -> None:
+    try:
+        sigma = share_sigma(sensitivity=sensitivity, rho=rho, cohort=3, tolerance=1)
+    except NoiseTooSmall:
+        assume(False)  # noqa: FBT003 - hypothesis' own signature
+    assert sigma_class(sigma) == sigma
+
+
 def test_noise_wider_than_two_to_the_53_is_rounded_up_to_a_float() -> None:
     sigma = least_sigma(sensitivity=2.0**60 + 2.0**8, rho=Rho(0.5), honest=1)
     assert sigma == 2**60 + 2**8
@@ -50,7 +86,7 @@ def test_the_three_tolerances_of_three_departments_cost_what_the_design_says() -
         share_sigma(sensitivity=2.0**30, rho=Rho(0.5), cohort=3, tolerance=t) for t in range(3)
     ]
     for sigma, part in zip(shares, (math.sqrt(1 / 3), math.sqrt(1 / 2), 1.0), strict=True):
-        assert sigma == math.ceil(2.0**30 * part)
+        assert sigma == sigma_class(math.ceil(2.0**30 * part))
 
 
 def test_a_share_below_eight_is_refused_and_says_so() -> None:

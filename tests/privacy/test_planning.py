@@ -34,6 +34,8 @@ THREE = Sharing(cohort=3, tolerance=1, departments=1)
 Z = float(norm.ppf(0.975))
 LIMIT = mean_of(lower=0.0, upper=1e6, value=167_000.0, clients=4_000)
 PLENTY = Rho(100.0)
+WIDTHS = (65 / 64) ** 2 * 1.0001
+"""What the list of widths of noise may cost: less than one part in 64 of each deviation."""
 
 SHARINGS = st.builds(
     lambda n, t, k: Sharing(cohort=n, tolerance=min(t, n - 1), departments=k),
@@ -97,7 +99,7 @@ def test_the_lattice_widens_noise_by_less_than_a_seventh(rho: Rho, sharing: Shar
     ideal = math.sqrt(variance(rho.value, sharing))
     assert ideal <= count_noise(rho, sharing) * (1 + 1e-12)
     assert count_noise(rho, sharing) <= ideal * 8 / 7 * (1 + 1e-12)
-    assert ideal <= total_noise(rho, sharing) * (1 + 1e-12) <= ideal * 1.0001
+    assert ideal <= total_noise(rho, sharing) * (1 + 1e-12) <= ideal * 65 / 64 * 1.0001
 
 
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
@@ -143,7 +145,7 @@ def test_a_count_target_is_met_and_not_for_less(within: float, sharing: Sharing)
 def test_a_lone_mean_costs_the_square_of_the_sum_of_its_two_weights() -> None:
     found = allocate([Target("mean", LIMIT, 9_000.0)], THREE, remaining=PLENTY)
     ideal = variance(1, THREE) * (LIMIT.of_total + LIMIT.of_count) ** 2 * (Z / 9_000.0) ** 2
-    assert ideal < found.total.value < ideal * 1.03
+    assert ideal < found.total.value < ideal * 1.03 * WIDTHS
     assert found.count.value / found.total.value == pytest.approx(
         LIMIT.of_count / (LIMIT.of_total + LIMIT.of_count), rel=0.2
     )
@@ -205,7 +207,7 @@ def test_an_allocation_meets_every_target_and_no_one_can_undercut_it(
         total = total_noise(rho, sharing) if rho.value else 0.0
         assert error(target.statistic, count=noise, total=total) == promised <= target.within
     assert ideal <= found.total.value * (1 + 1e-6)
-    assert found.total.value <= cheapest_step(targets, sharing) * 1.0001
+    assert found.total.value <= cheapest_step(targets, sharing) * WIDTHS
 
 
 def test_equal_shares_would_have_cost_more() -> None:
