@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 import typer
 
@@ -147,9 +148,22 @@ def _defined(source: str) -> Iterator[str]:
             yield node.arg
 
 
+Leaf = tuple[tuple[str, ...], click.Command]
+
+
+def leaves(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
+    """Yield every command under its whole name: ("log", "verify")."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from leaves(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+GROUP = typer.main.get_group(program)
 COMMANDS = {
-    name: {option for parameter in command.params for option in parameter.opts}
-    for name, command in typer.main.get_group(program).commands.items()
+    " ".join(name): {option for parameter in command.params for option in parameter.opts}
+    for name, command in leaves(GROUP)
 }
 
 
@@ -163,12 +177,18 @@ def test_an_unknown_command_is_seen() -> None:
         "dance",
         "demo --twice",
     ]
+    assert unknown_commands("`infosandbox log burn` or `infosandbox log verify --all`") == [
+        "log burn",
+        "log verify --all",
+    ]
 
 
 def unknown_commands(text: str) -> list[str]:
     """Say which commands and options that a page shows the program does not have."""
     found = []
     for name, rest in re.findall(r"(?m)(?:^|`)infosandbox ([a-z]+)([^`\n]*)", text):
+        if isinstance(GROUP.commands.get(name), click.Group):
+            name = " ".join([name, *rest.split()[:1]])  # noqa: PLW2901 - a group's command
         if name not in COMMANDS:
             found.append(name)
         else:

@@ -19,6 +19,7 @@ from consent.catalogue import Catalogue, Field
 from federation.coordinator.labels import Facts, label
 from federation.plans import Count, QuestionPlan
 from privacy.loss import Delta
+from tests.architecture.test_docs import leaves
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("api", "consent", "federation", "models", "privacy")
@@ -108,8 +109,8 @@ def test_every_key_of_a_field_is_explained() -> None:
 
 
 COMMANDS = {
-    name: {option for parameter in command.params for option in parameter.opts}
-    for name, command in typer.main.get_group(program).commands.items()
+    " ".join(name): {o for p in command.params for o in p.opts if o.startswith("--")}
+    for name, command in leaves(typer.main.get_group(program))
 }
 
 
