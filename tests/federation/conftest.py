@@ -268,22 +268,18 @@ state = "state"
     return text
 
 
-MakeDesk = Callable[..., Desk]
+@pytest.fixture(scope="session")
+def desk_at(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Desk]:
+    """Return a function that opens a coordinator's desk in a folder, under one firm's keys."""
+    keys = tmp_path_factory.mktemp("firm") / "keys"
+    enrol("test firm", DEPARTMENTS, keys, now=OPENED)
+    places = {"keys": keys / "coordinator", "consent_keys": keys / "consent"}
 
-
-@pytest.fixture
-def make_desk(tmp_path: Path) -> MakeDesk:
-    """Return a function that opens a coordinator's desk alone, always on the same database."""
-
-    def opened(policy: str, **settings: Any) -> Desk:
-        (tmp_path / "policy.toml").write_text(policy)
-        if not (keys := tmp_path / "keys").exists():
-            enrol("test firm", DEPARTMENTS, keys, now=OPENED)
-        places = {"keys": keys / "coordinator", "consent_keys": keys / "consent"}
-        places["models"] = tmp_path / "models"
-        places |= {"catalogue": CATALOGUE, "policy": tmp_path / "policy.toml"}
-        database = f"sqlite:///{tmp_path / 'desk.db'}"
-        return open_desk(CoordinatorSettings(database=database, **places, **settings), now=OPENED)
+    def opened(folder: Path, policy: str, **settings: Any) -> Desk:
+        (folder / "policy.toml").write_text(policy)
+        values = places | {"catalogue": CATALOGUE, "policy": folder / "policy.toml"}
+        values |= {"database": f"sqlite:///{folder / 'desk.db'}", "models": folder / "models"}
+        return open_desk(CoordinatorSettings(**values | settings), now=OPENED)
 
     return opened
 

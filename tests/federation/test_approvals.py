@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -44,6 +46,11 @@ DEAR = {
 APPROVE, DECLINE = Opinion.APPROVE, Opinion.DECLINE
 
 MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def make_desk(tmp_path: Path, desk_at: MakeDesk) -> MakeDesk:
+    return partial(desk_at, tmp_path)
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ from federation.coordinator.settings import CoordinatorSettings
 from federation.deployment.enrolment import enrol
 from federation.plans import read_plan
 from privacy.entries import Decided, Opinion, Reserved
-from privacy.loss import Delta
+from privacy.loss import Delta, Rho
 from privacy.store import Ledger
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -70,8 +70,8 @@ def opened(engine: sa.Engine, consent_keys: Path) -> Desk:
         register=Register(engine),
         evidence=open_evidence(settings, engine),
     )
-    for pool, budget in policy.budgets().items():
-        desk.ledger.open_pool(pool, budget, Delta(policy.delta), AT)
+    for pool in ("firm", "firm/review"):
+        desk.ledger.open_pool(pool, Rho(1.5), Delta(policy.delta), AT)
     return desk
 
 
