@@ -206,18 +206,14 @@ def test_the_end_is_written_down_only_after_it() -> None:
 
 
 def test_a_renewed_authorization_is_not_ended_by_the_old_date() -> None:
-    given_, renewed = (
-        set_to(4, at=5 * SECOND, seq=2, expires_at=20),
-        set_to(4, at=10 * SECOND, seq=3, expires_at=90),
-    )
+    given_ = set_to(4, at=5 * SECOND, seq=2, expires_at=20)
+    renewed = set_to(4, at=10 * SECOND, seq=3, expires_at=90)
     late = event(Kind.EXPIRED, at=20 * SECOND, seq=4, level=0)
     assert standing_after(given_, renewed, late).level_at(89) == 4
 
 
 def test_a_raise_without_an_end_has_none() -> None:
-    standing = standing_after(
-        set_to(2, at=1, seq=2, expires_at=20), set_to(3, at=2, seq=3, expires_at=None)
-    )
+    standing = standing_after(set_to(2, at=1, seq=2, expires_at=20), set_to(3, at=2, seq=3))
     assert standing.level_at(10**9) == 3
 
 
