@@ -66,6 +66,8 @@ TEND_S = 10
 """While no run is there to take, the desk is tended this often."""
 GATHER_S = 1
 """While no run is there to take, a new checkpoint of the log is offered this often."""
+GATHER_DEADLINE_S = 2.0
+"""An offer waits no longer than this, for a run that comes in meanwhile waits with it."""
 ALIVE_S = 60
 """A sign of life is good for this long, and for the leg that is being waited for."""
 TRIES = 2
@@ -107,11 +109,14 @@ class Dispatcher:
 
     def _gather(self) -> None:
         """While nobody waits, let the departments cosign what the log has published."""
-        now, deadline_s = self.now(), self.desk.settings.deadline_s
+        now = self.now()
         if now >= self.gathered_at + GATHER_S:
-            evidence = self.desk.evidence
             gather_cosignatures(
-                self.sessions, evidence, self.exchange, now=now, deadline_s=deadline_s
+                self.sessions,
+                self.desk.evidence,
+                self.exchange,
+                now=now,
+                deadline_s=GATHER_DEADLINE_S,
             )
             self.gathered_at = self.now()
 

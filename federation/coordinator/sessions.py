@@ -63,7 +63,7 @@ def gather_cosignatures(
 ) -> None:
     """Offer a new checkpoint to the departments that have a session; whoever fails loses it.
 
-    For moments in which no run waits: a witness never holds a plan up.
+    For moments in which no run waits. One that comes in meanwhile waits for the deadline at most.
     """
     found = newest(evidence)
     if found is None:

@@ -54,6 +54,7 @@ class Wire:
     silent: set[str] = field(default_factory=set)
     before: Callable[[str, Ask], None] = lambda _department, _ask: None
     legs: list[str] = field(default_factory=list)
+    deadlines: list[float] = field(default_factory=list)
 
     def __call__(self, asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
         answers = {}
@@ -62,6 +63,7 @@ class Wire:
             if department not in self.silent:
                 answers[department] = answer(self.firm.nodes[department], ask, NOW)
         self.legs.append(next(iter(asks.values())).leg)
+        self.deadlines.append(deadline_s)
         if missing := tuple(sorted(asks.keys() & self.silent)):
             raise DepartmentMissing(missing, deadline_s)
         return answers

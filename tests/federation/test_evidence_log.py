@@ -165,6 +165,16 @@ def test_a_witness_that_is_gone_holds_nothing_up(coordinator: Coordinator) -> No
     assert [h.department for h in heard] == ["advisory", "research"]
 
 
+def test_who_is_down_is_named_within_15_s_even_while_the_log_is_offered(
+    coordinator: Coordinator,
+) -> None:
+    coordinator.ask(QUESTION)
+    idle(coordinator)
+    assert coordinator.wire.legs == ["hello", "tokens", "sum", "hello"]
+    *_, question, offer = coordinator.wire.deadlines
+    assert offer + question < 15
+
+
 def test_a_log_that_was_cut_is_found_out(coordinator: Coordinator) -> None:
     coordinator.ask(QUESTION)
     evidence = coordinator.dispatcher.desk.evidence
