@@ -5,6 +5,7 @@ checks the same bytes. Public keys and bounds are not repeated in it: the plan n
 the catalogue they stand in, and a node with another catalogue refuses. All of a plan is public.
 """
 
+from fractions import Fraction
 from hashlib import sha256
 from itertools import pairwise
 from typing import Annotated, Literal, Self
@@ -13,7 +14,7 @@ import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from federation.errors import PlanInvalid
-from privacy.loss import Rho
+from privacy.loss import Rho, rounded_down
 from privacy.units import ContributionBound, PrivacyUnit
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -84,6 +85,13 @@ class QuestionPlan(_Plan):
     by: tuple[Name, ...] = Field(default=(), max_length=3)
     owned: bool = True
 
+    @model_validator(mode="after")
+    def _each_statistic_once(self) -> Self:
+        if len(set(self.statistics)) < len(self.statistics):
+            msg = "name each statistic once: asked twice it would cost twice"
+            raise ValueError(msg)
+        return self
+
     @property
     def bound(self) -> ContributionBound:
         """How often one unit moves this plan's sum."""
@@ -99,8 +107,11 @@ class QuestionPlan(_Plan):
 
     @property
     def rho_per_statistic(self) -> Rho:
-        """Each statistic's share of ρ. A mean needs the count beneath it, which is shared."""
-        return Rho(value=self.rho / self.released_sums)
+        """Each sum's share of ρ, rounded down: all together cost at most ρ, exactly.
+
+        A mean needs the count beneath it, which is shared.
+        """
+        return Rho(rounded_down(Fraction(self.rho) / self.released_sums))
 
     @property
     def released_sums(self) -> int:
@@ -148,14 +159,15 @@ class TrainingPlan(_Plan):
 
     @property
     def rho_of_count(self) -> Rho:
-        """ρ of one node's noisy count: a fiftieth of what one department may spend."""
-        return Rho(value=self.rho / len(self.cohort) / 50)
+        """ρ of one node's noisy count: a fiftieth of what one department may spend, or less."""
+        return Rho(rounded_down(Fraction(self.rho) / len(self.cohort) / 50))
 
     @property
     def rho_of_step(self) -> Rho:
-        """ρ of one local step on one node."""
+        """ρ of one local step on one node: an equal part of the rest, rounded down."""
         steps = self.rounds * self.local_steps
-        return Rho(value=(self.rho / len(self.cohort) - self.rho_of_count.value) / steps)
+        rest = Fraction(self.rho) / len(self.cohort) - Fraction(self.rho_of_count.value)
+        return Rho(rounded_down(rest / steps))
 
 
 Plan = Annotated[QuestionPlan | TrainingPlan, Field(discriminator="kind")]

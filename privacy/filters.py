@@ -12,7 +12,9 @@ def remaining(*, spent: Rho, reserved: Rho, budget: Rho) -> Rho:
     return Rho(rounded_down(max(left, Fraction(0))))
 
 
-def admit(spent: Rho, reserved: Rho, budget: Rho, requested: Rho, pool: str) -> None:
+def admit(
+    spent: Rho, reserved: Rho, budget: Rho, requested: Rho, pool: str, *, window: str = "for life"
+) -> None:
     """Let a request pass, or refuse it.
 
     Guarantee: returns only if spent + reserved + requested <= budget, compared without rounding.
@@ -22,9 +24,10 @@ def admit(spent: Rho, reserved: Rho, budget: Rho, requested: Rho, pool: str) -> 
     Args:
         spent: loss of what was released.
         reserved: loss of what is under way, or was when a process died.
-        budget: most that the pool may ever lose.
+        budget: most that the pool may lose.
         requested: loss that is asked for now.
         pool: name of the pool, for the message. All arguments are public.
+        window: for what time the budget is, for the message (`windows.Window` has the words).
 
     Raises:
         BudgetExceeded: the pool has less left.
@@ -32,4 +35,4 @@ def admit(spent: Rho, reserved: Rho, budget: Rho, requested: Rho, pool: str) -> 
     total = Fraction(spent.value) + Fraction(reserved.value) + Fraction(requested.value)
     if total > Fraction(budget.value):
         left = remaining(spent=spent, reserved=reserved, budget=budget)
-        raise BudgetExceeded(pool, requested.value, left.value)
+        raise BudgetExceeded(pool, requested.value, left.value, window)

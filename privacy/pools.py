@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from privacy.errors import BudgetExceeded, InvalidBound, InvalidLoss
+from privacy.errors import InvalidBound, InvalidLoss
 from privacy.filters import admit
 from privacy.loss import Delta, Rho
 from privacy.windows import Budgets, Window, WindowState, summed
@@ -79,8 +79,26 @@ class PoolState:
     @property
     def remaining(self) -> Rho:
         """What it has left now: the least of its windows; a request for exactly this fits it."""
+        return min(left for _, held in self._windows if (left := held.remaining) is not None)
+
+    def admit(self, rho: Rho, pool: str) -> None:
+        """Let a request pass if every window has room for it.
+
+        Args:
+            rho: loss that is asked for.
+            pool: the pool's path, for the message.
+
+        Raises:
+            BudgetExceeded: one has not; the longest such window is named.
+        """
+        for window, held in self._windows:
+            if held.budget is not None:
+                admit(held.spent, held.reserved, held.budget, rho, pool, window=window)
+
+    @property
+    def _windows(self) -> tuple[tuple[Window, WindowState], ...]:
         windows = (self.lifetime, self.year, self.month)
-        return min(left for window in windows if (left := window.remaining) is not None)
+        return tuple(zip((Window.LIFETIME, Window.YEAR, Window.MONTH), windows, strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,24 +131,19 @@ class Account:
         return summed(self.months, window, month)
 
     def admit(self, rho: Rho, pool: str, month: int) -> None:
-        """Let a request pass if every window has room for it.
+        """Let a request pass if every window has room for it, as `PoolState.admit`.
 
         Raises:
             BudgetExceeded: one has not; the longest such window is named.
         """
-        amount = exact(rho)
-        for window in Window:
-            budget = self.budgets.over(window)
-            if budget is None:
-                continue
-            spent, reserved = self.within(window, month)
-            # Rounding two sums up adds less than a part in 2^51: far from the budget it is idle.
-            if (total := spent + reserved + amount) + (total >> 50) + 2 > exact(budget):
-                try:
-                    admit(rounded(spent), rounded(reserved), budget, rho, pool)
-                except BudgetExceeded as refusal:
-                    left = refusal.remaining
-                    raise BudgetExceeded(pool, rho.value, left, window) from None
+        if any(self._near(window, month, exact(rho)) for window in Window):
+            self.state(month).admit(rho, pool)
+
+    def _near(self, window: Window, month: int, amount: int) -> bool:
+        """Say whether a window might refuse: the rule rounds up, by less than 2^-51 of a sum."""
+        total = sum(self.within(window, month)) + amount
+        budget = self.budgets.over(window)
+        return budget is not None and total + (total >> 50) + 2 > exact(budget)
 
     def moved(self, month: int, *, spent: int = 0, reserved: int = 0) -> "Account":
         """Return the account after a change of what was charged in a month."""

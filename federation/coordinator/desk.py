@@ -16,6 +16,8 @@ from consent.catalogue import Catalogue, load_catalogue
 from consent.decisions import check_fields
 from consent.store import Register
 from federation import layout
+from federation.budgets import keep_to_policy
+from federation.coordinator.documents import keep_documents
 from federation.coordinator.evidence_log import (
     Evidence,
     log_accepted,
@@ -31,7 +33,9 @@ from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
 from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
+from privacy.pools import PoolState, lineage
 from privacy.store import Ledger
+from privacy.windows import WindowState
 
 AnyPlan = QuestionPlan | TrainingPlan
 
@@ -51,8 +55,27 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WindowView:
+    """One window of a pool: ρ, and ε at the pool's δ. What is reserved counts as spent in ε.
+
+    Without a budget of its own, what depends on one is None.
+    """
+
+    budget_rho: float | None
+    spent_rho: float
+    reserved_rho: float
+    remaining_rho: float | None
+    budget_epsilon: float | None
+    spent_epsilon: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
-    """One budget as people read it: ρ as the ledger holds it, and ε at the policy's δ."""
+    """One pool as people read it: ρ as the ledger holds it, and ε at the pool's δ.
+
+    The plain figures are the lifetime's, but for ``remaining_rho``, the least of all windows: what
+    may be asked now. ``month`` is the calendar month in UTC, ``year`` that and the eleven before.
+    """
 
     pool: str
     budget_rho: float
@@ -62,6 +85,9 @@ class PoolView:
     budget_epsilon: float
     spent_epsilon: float
     delta: float
+    month: WindowView
+    year: WindowView
+    lifetime: WindowView
 
 
 def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> Desk:
@@ -70,6 +96,7 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
     Raises:
         SettingsInvalid, CatalogueError: a file is missing or wrong; names the file and the key.
         LedgerBroken: the ledger's hash chain does not hold; nothing is served until it is repaired.
+        BudgetBelowSpent: the policy gives less than what is spent. ClockWentBack: by the ledger.
     """
     engine = open_database(settings.database)
     evidence = open_evidence(settings, engine)
@@ -79,15 +106,16 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
         policy=load_policy(settings.policy),
         engine=engine,
         runs=Runs(engine),
-        ledger=Ledger(engine),
+        ledger=Ledger(engine, head=settings.models / "ledger.head"),
         register=open_register(engine, evidence),
         evidence=evidence,
     )
     desk.ledger.verify()
     at = now or datetime.now(UTC)
     log_collections(evidence, desk.catalogue, engine, at=int(at.timestamp()))
-    for pool, budget in desk.policy.budgets().items():
-        desk.ledger.open_pool(pool, budget, Delta(value=desk.policy.delta), at)
+    delta = Delta(value=desk.policy.delta)
+    keep_to_policy(desk.ledger, desk.policy.budgets(), delta, reason=desk.policy.reason, at=at)
+    keep_documents(engine, policy=desk.policy, catalogue=desk.catalogue, at=at)
     return desk
 
 
@@ -119,13 +147,13 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
 
 def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:
     """Say what a plan costs and what its pool has left, without touching data or spending."""
-    state = desk.ledger.state(pool_of(plan.purpose))
+    pools = (desk.ledger.state(pool) for pool in lineage(pool_of(plan.purpose)))
     delta = Delta(value=desk.policy.delta)
     return {
         "rho": plan.rho,
         "epsilon": epsilon_of(Rho(value=plan.rho), delta).value,
         "delta": delta.value,
-        "remaining_rho": state.remaining.value,
+        "remaining_rho": min(state.remaining for state in pools).value,
         "needs_approval": needs_approval(plan, desk),
     }
 
@@ -227,26 +255,39 @@ def run_name(question: str, attempt: int) -> str:
     return sha256(f"{question} {attempt}".encode()).hexdigest()[:16]
 
 
-def budgets(desk: Desk) -> list[PoolView]:
-    """Return every pool, the firm's first."""
-    delta = Delta(value=desk.policy.delta)
-    views = []
-    for pool in desk.policy.budgets():
-        state = desk.ledger.state(pool)
-        used = state.spent + state.reserved
-        views.append(
-            PoolView(
-                pool=pool,
-                budget_rho=state.budget.value,
-                spent_rho=state.spent.value,
-                reserved_rho=state.reserved.value,
-                remaining_rho=state.remaining.value,
-                budget_epsilon=epsilon_of(state.budget, delta).value,
-                spent_epsilon=epsilon_of(used, delta).value if used.value else 0.0,
-                delta=delta.value,
-            )
-        )
-    return views
+def budgets(desk: Desk, *, now: datetime | None = None) -> list[PoolView]:
+    """Return every pool, the firm's first, with its windows side by side."""
+    at = now or datetime.now(UTC)
+    return [_pool_view(pool, desk.ledger.state(pool, at)) for pool in desk.policy.budgets()]
+
+
+def _pool_view(pool: str, state: PoolState) -> PoolView:
+    lifetime = _window_view(state.lifetime, state.delta)
+    return PoolView(
+        pool=pool,
+        budget_rho=state.budget.value,
+        spent_rho=lifetime.spent_rho,
+        reserved_rho=lifetime.reserved_rho,
+        remaining_rho=state.remaining.value,
+        budget_epsilon=epsilon_of(state.budget, state.delta).value,
+        spent_epsilon=lifetime.spent_epsilon,
+        delta=state.delta.value,
+        month=_window_view(state.month, state.delta),
+        year=_window_view(state.year, state.delta),
+        lifetime=lifetime,
+    )
+
+
+def _window_view(held: WindowState, delta: Delta) -> WindowView:
+    budget, left, used = held.budget, held.remaining, held.spent + held.reserved
+    return WindowView(
+        budget_rho=None if budget is None else budget.value,
+        spent_rho=held.spent.value,
+        reserved_rho=held.reserved.value,
+        remaining_rho=None if left is None else left.value,
+        budget_epsilon=None if budget is None else epsilon_of(budget, delta).value,
+        spent_epsilon=epsilon_of(used, delta).value if used.value else 0.0,
+    )
 
 
 def _holders(target: object, catalogue: Catalogue) -> list[str]:

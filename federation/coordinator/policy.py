@@ -1,34 +1,69 @@
 """The coordinator's policy: how much may be spent on each purpose, and what needs no second person.
 
 A budget binds people and a purpose. It is written in ε at δ because that is what people sign;
-the ledger holds the ρ it converts to, rounded down.
+the ledger holds the ρ it converts to, rounded down. ``policy.toml``::
+
+    delta             = 1e-6
+    automatic_epsilon = 1.0
+    reason            = "the board's decision of 3 May"   # goes into the ledger with a change
+
+    [firm]
+    epsilon       = 8.0         # for life
+    year_epsilon  = 3.0         # in a calendar month and the eleven before it
+    month_epsilon = 0.5         # in a calendar month
+
+    [purposes.suitability_review]
+    epsilon = 6.0
 """
 
 import tomllib
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from federation.budgets import (
+    NOT_STATED,
+    EpsilonBudget,
+    Reason,
+    budgets_of,
+    check_order,
+    rho_of,
+)
 from federation.errors import SettingsInvalid
 from federation.plans import Name, explain
-from privacy.loss import Delta, Epsilon, Rho
-from privacy.mechanisms import rho_for
+from privacy.loss import Rho
+from privacy.windows import Budgets
 
 FIRM = "firm"
 
 
 class Pool(BaseModel):
-    """One lifetime budget: ε at the policy's δ."""
+    """ε at the policy's δ: for life, and if given, over twelve calendar months and over one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    epsilon: float = Field(gt=0, le=100)
+    epsilon: EpsilonBudget
+    year_epsilon: EpsilonBudget | None = None
+    month_epsilon: EpsilonBudget | None = None
+
+    @model_validator(mode="after")
+    def _windows_are_in_order(self) -> Self:
+        check_order(lifetime=self.epsilon, year=self.year_epsilon, month=self.month_epsilon)
+        return self
+
+    def budgets(self, delta: float) -> Budgets:
+        """Return them in ρ."""
+        return budgets_of(
+            lifetime=self.epsilon, year=self.year_epsilon, month=self.month_epsilon, delta=delta
+        )
 
 
 class Policy(BaseModel):
-    """Budgets of the firm and of each purpose, per client and for life.
+    """Budgets of the firm and of each purpose, per client.
 
-    automatic_epsilon: a plan that costs more than this, at δ, is refused until two people agree.
+    automatic_epsilon: a plan that costs more than this, at δ, waits until two people agree.
+    reason: why the policy was last changed; a changed budget is written with it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -38,15 +73,16 @@ class Policy(BaseModel):
     purposes: dict[Name, Pool]
     automatic_epsilon: float = Field(gt=0, le=100)
     minimum_cohort: int = Field(default=2, ge=2)
+    reason: Reason = NOT_STATED
 
-    def budgets(self) -> dict[str, Rho]:
-        """Return every pool's path and its budget in ρ, the firm's first."""
-        pools = {FIRM: self.firm} | {f"{FIRM}/{name}": p for name, p in self.purposes.items()}
-        return {path: self.rho(p.epsilon) for path, p in pools.items()}
+    def budgets(self) -> dict[str, Budgets]:
+        """Return every pool's path and its budgets in ρ, the firm's first."""
+        pools = {FIRM: self.firm} | {pool_of(name): p for name, p in self.purposes.items()}
+        return {path: pool.budgets(self.delta) for path, pool in pools.items()}
 
     def rho(self, epsilon: float) -> Rho:
         """Convert an ε of this policy to ρ at its δ, rounded down."""
-        return rho_for(Epsilon(value=epsilon), Delta(value=self.delta))
+        return rho_of(epsilon, self.delta)
 
 
 def pool_of(purpose: str) -> str:

@@ -21,7 +21,6 @@ from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read
 from federation.run_permit import RunPermit, verify_permit
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import Announcement, verified_publics
-from privacy import filters
 from privacy.loss import Rho
 from privacy.pools import lineage
 
@@ -92,16 +91,15 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
     at = datetime.fromtimestamp(now, UTC)
     pool = policy.pool_of(plan.purpose)
     if run.leg in FREE:
-        _affordable(node, pool, Rho(value=plan.rho))
+        _affordable(node, pool, Rho(value=plan.rho), at)
     else:
         node.ledger.reserve(pool, Rho(value=plan.rho), admitted.request, at)
     return admitted
 
 
-def _affordable(node: Node, pool: str, rho: Rho) -> None:
+def _affordable(node: Node, pool: str, rho: Rho, at: datetime) -> None:
     for name in lineage(pool):
-        state = node.ledger.state(name)
-        filters.admit(state.spent, state.reserved, state.budget, rho, name)
+        node.ledger.state(name, at).admit(rho, name)
 
 
 def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, QuestionPlan | TrainingPlan]:

@@ -9,32 +9,60 @@
     never             = []      # fields this department never answers about
     delta             = 1e-6
     lifetime_epsilon  = 8.0     # all purposes together, per client, for life, at delta
+    year_epsilon      = 3.0     # the same in a calendar month and the eleven before it, if given
+    month_epsilon     = 0.5     # the same in a calendar month, if given
+    reason            = "the board's decision of 3 May"   # goes into the ledger with a change
 
-    [purposes]                  # lifetime epsilon of each purpose it answers, at delta
+    [purposes]                  # of each purpose it answers: lifetime epsilon, or all three
     suitability_review = 6.0
+    marketing = { lifetime_epsilon = 2.0, year_epsilon = 1.0, month_epsilon = 0.2 }
 """
 
 import tomllib
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from federation.budgets import NOT_STATED, EpsilonBudget, Reason, budgets_of, check_order
 from federation.errors import PolicyRefusal, SettingsInvalid
 from federation.plans import Name, QuestionPlan, TrainingPlan, explain
-from privacy.loss import Delta, Epsilon, Rho
-from privacy.mechanisms import rho_for
+from privacy.windows import Budgets
 
 ROOT_POOL = "department"
 
-LifetimeEpsilon = Annotated[float, Field(gt=0, le=100)]
 
-
-class Policy(BaseModel):
-    """One department's rules. ε values are lifetime budgets of one client at ``delta``."""
+class Limits(BaseModel):
+    """ε of one client at the policy's δ: for life, and if given, over twelve months and one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    lifetime_epsilon: EpsilonBudget
+    year_epsilon: EpsilonBudget | None = None
+    month_epsilon: EpsilonBudget | None = None
+
+    @model_validator(mode="after")
+    def _windows_are_in_order(self) -> Self:
+        check_order(
+            lifetime=self.lifetime_epsilon, year=self.year_epsilon, month=self.month_epsilon
+        )
+        return self
+
+    def in_rho(self, delta: float) -> Budgets:
+        """Return them in ρ."""
+        return budgets_of(
+            lifetime=self.lifetime_epsilon,
+            year=self.year_epsilon,
+            month=self.month_epsilon,
+            delta=delta,
+        )
+
+
+class Policy(Limits):
+    """One department's rules; the limits are those of all purposes together.
+
+    A purpose may be given one ε, which is for life, or limits of its own.
+    """
 
     kinds: frozenset[Literal["question", "training"]] = Field(min_length=1)
     minimum_cohort: int = Field(default=2, ge=2)
@@ -42,21 +70,16 @@ class Policy(BaseModel):
     max_rho: float = Field(gt=0, le=100)
     never: frozenset[Name] = frozenset()
     delta: float = Field(gt=0, lt=1e-3)
-    lifetime_epsilon: LifetimeEpsilon
-    purposes: dict[Name, LifetimeEpsilon] = Field(min_length=1)
+    purposes: dict[Name, EpsilonBudget | Limits] = Field(min_length=1)
+    reason: Reason = NOT_STATED
 
-    def budgets(self) -> dict[str, Rho]:
-        """Return every pool of the department's ledger with its budget, the root first."""
-        epsilons = {ROOT_POOL: self.lifetime_epsilon} | {
-            pool_of(purpose): epsilon for purpose, epsilon in self.purposes.items()
-        }
-        return {pool: _rho(epsilon, self.delta) for pool, epsilon in epsilons.items()}
-
-
-@cache
-def _rho(epsilon: float, delta: float) -> Rho:
-    """Convert once what several pools share; the search takes a tenth of a second."""
-    return rho_for(Epsilon(value=epsilon), Delta(value=delta))
+    def budgets(self) -> dict[str, Budgets]:
+        """Return every pool of the department's ledger with its budgets in ρ, the root first."""
+        found = {ROOT_POOL: self.in_rho(self.delta)}
+        for purpose, given in self.purposes.items():
+            limits = given if isinstance(given, Limits) else Limits(lifetime_epsilon=given)
+            found[pool_of(purpose)] = limits.in_rho(self.delta)
+        return found
 
 
 def pool_of(purpose: str) -> str:

@@ -1,6 +1,7 @@
 """Plans: equal plans have one name, and every contradiction is refused with its place."""
 
 import json
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -66,6 +67,8 @@ def test_any_changed_fact_changes_the_name(key: str, rho: float) -> None:
         ({"tolerance": 3}, "tolerance"),
         ({"statistics": []}, "statistics"),
         ({"statistics": [{"kind": "max"}]}, "statistics"),
+        ({"statistics": [{"kind": "mean", "field": "credit_limit"}] * 2}, "each statistic once"),
+        ({"statistics": [{"kind": "count"}] * 2}, "each statistic once"),
         ({"purpose": "Bobby'; DROP TABLE"}, "purpose"),
         ({"code": "import os"}, "code"),
         ({"kind": "code"}, "question"),
@@ -93,22 +96,33 @@ def test_a_bad_training_is_refused_with_its_place(change: dict[str, object], pla
         read_plan(TRAINING | change)
 
 
-def test_the_parts_of_a_question_cost_what_the_plan_says() -> None:
-    plan = read_plan(QUESTION)
+@given(st.floats(1e-6, 100), st.integers(1, 7))
+def test_the_parts_of_a_question_cost_no_more_than_the_plan_says(rho: float, means: int) -> None:
+    asked = [{"kind": "mean", "field": f"f{n}"} for n in range(means)]
+    plan = read_plan(QUESTION | {"rho": rho, "statistics": asked})
     assert isinstance(plan, QuestionPlan)
-    assert plan.rho_per_statistic.value * plan.released_sums == pytest.approx(plan.rho)
+    total = plan.released_sums * Fraction(plan.rho_per_statistic.value)
+    assert total <= Fraction(rho)
+    assert float(total) == pytest.approx(rho)
 
 
-@given(st.integers(1, 100), st.integers(1, 1000), st.integers(2, 16))
+def test_divided_as_floats_the_parts_of_a_question_would_cost_more() -> None:
+    rho = 2.1
+    assert 3 * Fraction(rho / 3) > Fraction(rho)
+
+
+@given(st.floats(1e-6, 100), st.integers(1, 100), st.integers(1, 1000), st.integers(2, 16))
 def test_the_parts_of_a_training_cost_no_more_than_the_plan_says(
-    rounds: int, steps: int, departments: int
+    rho: float, rounds: int, steps: int, departments: int
 ) -> None:
     cohort = [f"d{number:02d}" for number in range(departments)]
-    plan = read_plan(TRAINING | {"rounds": rounds, "local_steps": steps, "cohort": cohort})
+    changed = {"rho": rho, "rounds": rounds, "local_steps": steps, "cohort": cohort}
+    plan = read_plan(TRAINING | changed)
     assert isinstance(plan, TrainingPlan)
-    one = plan.rho_of_count.value + rounds * steps * plan.rho_of_step.value
-    assert departments * one <= plan.rho * (1 + 1e-12)
-    assert departments * one == pytest.approx(plan.rho)
+    count, step = (Fraction(part.value) for part in (plan.rho_of_count, plan.rho_of_step))
+    total = departments * (count + rounds * steps * step)
+    assert total <= Fraction(rho)
+    assert float(total) == pytest.approx(rho)
 
 
 def test_only_an_owned_question_moves_one_department() -> None:

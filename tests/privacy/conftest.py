@@ -49,7 +49,17 @@ def cluster() -> Iterator[str]:
     subprocess.run(
         [*run_as, *make, "--locale=C", "--encoding=UTF8"], check=True, stdout=subprocess.DEVNULL
     )
-    serve = [program("postgres"), "-D", data, "-k", str(folder), "-c", "listen_addresses="]
+    serve = [
+        program("postgres"),
+        "-D",
+        data,
+        "-k",
+        str(folder),
+        "-c",
+        "listen_addresses=",
+        "-c",
+        "fsync=off",
+    ]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen([*run_as, *serve], stderr=log)
     url = f"postgresql+psycopg://ledger@/postgres?host={folder}"

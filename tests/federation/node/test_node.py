@@ -1,5 +1,6 @@
 """Opening a node: whatever does not belong together is refused by name, and nothing is shown."""
 
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from federation.node.announcements import announcement_json, read_announcements
 from federation.node.node import REMEMBERED, open_node, remember
 from federation.node.settings import NodeSettings, load_settings
 from federation.secure_aggregation.keys import Announcement
-from privacy.errors import LedgerConflict
+from privacy.entries import Changed
+from privacy.errors import BudgetBelowSpent, LedgerBroken
+from privacy.loss import Rho
 
 NOW = datetime.fromtimestamp(1_800_000_000, UTC)
 
@@ -32,10 +35,38 @@ def test_opening_twice_keeps_the_budget_and_makes_a_new_session(firm: Any) -> No
     assert second.memory.snapshot.epoch == 0
 
 
-def test_a_changed_lifetime_budget_is_not_taken_silently(firm: Any, policy: str) -> None:
+def test_a_changed_budget_is_taken_as_an_entry_that_says_why(firm: Any, policy: str) -> None:
     settings = settings_of(firm)
-    settings.policy.write_text(policy.replace("review = 100.0", "review = 99.0"))
-    with pytest.raises(LedgerConflict, match="department/review"):
+    reason = "the board's decision of 3 May"
+    changed = policy.replace("review = 100.0", "review = 99.0")
+    settings.policy.write_text(f'reason = "{reason}"\n{changed}')
+    for _ in range(2):
+        entries = open_node(settings, now=NOW).ledger.entries()
+    assert len(entries) == 3
+    event = entries[-1].event
+    assert isinstance(event, Changed)
+    assert (event.pool, event.who, event.reason) == ("department/review", "policy file", reason)
+
+
+def test_a_budget_below_what_is_spent_is_refused_with_both_numbers(firm: Any, policy: str) -> None:
+    firm.nodes["risk"].ledger.reserve("department/review", Rho(40.0), "r", NOW)
+    settings = settings_of(firm)
+    settings.policy.write_text(policy.replace("review = 100.0", "review = 2.0"))
+    with pytest.raises(BudgetBelowSpent, match=r"40\.0"):
+        open_node(settings, now=NOW)
+    settings.policy.write_text(policy)
+    assert open_node(settings, now=NOW).ledger.state("department").reserved == Rho(40.0)
+
+
+def test_a_ledger_put_back_to_an_older_copy_is_not_served(firm: Any) -> None:
+    settings, database = settings_of(firm), Path(firm.folder / "risk" / "state" / "node.db")
+    older = database.with_name("older.db")
+    with sqlite3.connect(database) as source, sqlite3.connect(older) as target:
+        source.backup(target)
+    open_node(settings, now=NOW).ledger.reserve("department/review", Rho(1.0), "r", NOW)
+    with sqlite3.connect(older) as source, sqlite3.connect(database) as target:
+        source.backup(target)
+    with pytest.raises(LedgerBroken, match="is missing"):
         open_node(settings, now=NOW)
 
 

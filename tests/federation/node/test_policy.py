@@ -83,8 +83,22 @@ def test_the_budgets_in_rho_never_imply_more_than_the_epsilon(file: Path) -> Non
     budgets = policy.budgets()
     assert list(budgets) == ["department", pool_of("review"), pool_of("marketing")]
     for pool, epsilon in zip(budgets, (8.0, 6.0, 2.0), strict=True):
-        implied = epsilon_of(budgets[pool], Delta(1e-6)).value
+        implied = epsilon_of(budgets[pool].lifetime, Delta(1e-6)).value
         assert 0.999 * epsilon < implied <= epsilon
+
+
+def test_a_purpose_may_have_windows_of_its_own_and_so_may_all_together(file: Path) -> None:
+    limits = "{ lifetime_epsilon = 2.0, year_epsilon = 1.0, month_epsilon = 0.2 }"
+    text = TEXT.replace("marketing = 2.0", f"marketing = {limits}")
+    file.write_text(text.replace("delta = 1e-6", "delta = 1e-6\nyear_epsilon = 3.0"))
+    budgets = load_policy(file).budgets()
+    marketing, department = budgets[pool_of("marketing")], budgets["department"]
+    assert marketing.month is not None
+    assert marketing.year is not None
+    assert marketing.month < marketing.year < marketing.lifetime
+    assert department.year is not None
+    assert department.month is None
+    assert budgets[pool_of("review")].year is None
 
 
 @pytest.mark.parametrize(
@@ -98,6 +112,9 @@ def test_the_budgets_in_rho_never_imply_more_than_the_epsilon(file: Path) -> Non
         ('["question"]', "[]", "kinds"),
         ("minimum_cohort = 3", "minimum_cohort = 1", "minimum_cohort"),
         ("review = 6.0", "review = 0", "purposes.review"),
+        ("review = 6.0", "review = { lifetime = 6.0 }", "purposes.review"),
+        ("delta = 1e-6", "delta = 1e-6\nmonth_epsilon = 9.0", "month_epsilon is more than"),
+        ("delta = 1e-6", 'delta = 1e-6\nreason = ""', "reason"),
         ("review = 6.0\nmarketing = 2.0", "", "purposes"),
         ("[purposes]", "[purposes", "line"),
     ],
