@@ -154,8 +154,8 @@ def test_one_department_alone_looks_random(firm: Any) -> None:
 
 def test_no_mask_covers_two_blocks_of_one_answer(firm: Any) -> None:
     firm.levels = dict.fromkeys(firm.levels, 0)
-    statistics = ({"kind": "count"}, *[{"kind": "mean", "field": "income"}] * 2)
-    plan = firm.plan(owned=False, by=(), statistics=statistics)
+    means = ({"kind": "mean", "field": field} for field in ("age", "income"))
+    plan = firm.plan(owned=False, by=(), statistics=({"kind": "count"}, *means))
     said = answer(firm.nodes["risk"], firm.ask(plan, "sum", "risk"), NOW)
     words = np.frombuffer(said.payload, dtype="<u8")
     gaps = (words[:, None] - words[None, :])[~np.eye(3, dtype=bool)]
