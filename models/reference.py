@@ -1,8 +1,8 @@
 """The federated recipe without noise: what privacy costs is measured against it.
 
 OUTSIDE the sandbox only: demonstrations, tests and benchmarks on public or synthetic data. The
-result protects nobody. No code of ``federation`` or ``api`` may import this module; an import
-contract in ``pyproject.toml`` says so.
+result protects nobody. Of the product only ``api.demo`` may import this module; an import contract
+in ``pyproject.toml`` says so.
 """
 
 from collections.abc import Sequence
