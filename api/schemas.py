@@ -30,6 +30,9 @@ class _PlanRequest(_Wire):
         description="departments; left out: every department that holds the fields",
     )
     unit: PrivacyUnit = PrivacyUnit.CLIENT
+    clients_per_household: int = Field(
+        default=1, ge=1, le=100, description="how many of one household count, if it is the unit"
+    )
     tolerance: int = Field(default=1, ge=0, le=15)
     epsilon: Loss | None = Field(default=None, description="at the policy's δ; or give rho")
     rho: Loss | None = None
