@@ -1,0 +1,147 @@
+"""What an asker reads, against what is true: 200 figures of each statistic by the nodes' own path.
+
+An answer promises a half width that its noise passes once in 20 answers. Each miss is divided by
+the deviation that was promised; these pulls must be standard normal: their sum of squares by a
+chi-squared test, the part within the interval by a binomial test, each false once in 10^9.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import scipy.stats
+
+from federation.coordinator.results import question_result
+from federation.plans import QuestionPlan, TrainingPlan
+from federation.rounds import Brief, ask_question, drive, train_model
+from privacy.lattice import IntVector
+from privacy.mechanisms import draw_noise
+from privacy.noise_shares import Noise, share_sigma
+
+pytestmark = pytest.mark.statistical
+
+ALPHA = 1e-9
+LEVEL = 0.95
+COUNT_SCALE = 2**10
+Z = float(scipy.stats.norm.ppf(0.5 + LEVEL / 2))
+
+
+@dataclass(frozen=True, slots=True)
+class Misses:
+    """Distances from the truth, and the half widths that were promised with them."""
+
+    errors: npt.NDArray[np.float64]
+    promised: npt.NDArray[np.float64]
+
+    @property
+    def believable(self) -> bool:
+        """Whether the errors are as large as promised, neither smaller nor larger."""
+        pulls = Z * self.errors / self.promised
+        law = scipy.stats.chi2(pulls.size)
+        squares = float((pulls**2).sum())
+        within = int((np.abs(self.errors) <= self.promised).sum())
+        spread = min(law.cdf(squares), law.sf(squares)) >= ALPHA / 2
+        return spread and scipy.stats.binomtest(within, pulls.size, LEVEL).pvalue >= ALPHA
+
+
+@pytest.fixture
+def firm(make_firm: Any) -> Any:
+    return make_firm(900, levels=lambda _number: 4)
+
+
+def answers(firm: Any, plan: QuestionPlan, releases: int) -> list[list[dict[str, Any]]]:
+    """Ask again and again; return each answer's rows as the asker reads them."""
+    found = []
+    for attempt in range(releases):
+        result = drive(ask_question(brief_of(firm, plan, attempt)), firm.exchange)
+        found.append(question_result(plan, firm.catalogue, result)["rows"])
+    return found
+
+
+def brief_of(firm: Any, plan: QuestionPlan | TrainingPlan, attempt: int) -> Brief:
+    """Brief an attempt; the nodes keep the consent epoch that came with the first one."""
+    brief = firm.brief(plan, attempt=attempt)
+    return replace(brief, consent=lambda _department: b"") if attempt else brief
+
+
+def misses(figures: list[dict[str, float]], truths: list[float]) -> Misses:
+    values, widths = ([f[key] for f in figures] for key in ("value", "half_width"))
+    return Misses(np.array(values) - truths, np.array(widths))
+
+
+def count_and_mean(firm: Any, releases: int) -> dict[str, Misses]:
+    plan = firm.plan(by=(), statistics=({"kind": "mean", "field": "income"},), rho=0.1)
+    rows = firm.join("income").values()
+    mean = float(np.mean([np.clip(row["income"], -1000.0, 9000.0) for row in rows]))
+    found = [rows[0] for rows in answers(firm, plan, releases)]
+    return {
+        "count": misses([row["count"] for row in found], [len(rows)] * releases),
+        "mean": misses([row["means"]["income"] for row in found], [mean] * releases),
+    }
+
+
+def group_by_counts(firm: Any, releases: int) -> dict[str, Misses]:
+    plan = firm.plan(by=("age", "education"), rho=0.1)
+    cells = np.zeros((3, 3))
+    for row in firm.join("age", "education").values():
+        place = np.searchsorted([30.0, 50.0], row["age"], side="right")
+        cells[place, ("school", "university", "other").index(row["education"])] += 1
+    found = [row["count"] for rows in answers(firm, plan, releases) for row in rows]
+    return {"group-by counts": misses(found, list(cells.flat) * releases)}
+
+
+def training_counts(firm: Any, releases: int) -> dict[str, Misses]:
+    plan = firm.plan(kind="training", rounds=1, local_steps=1, rho=0.3)
+    assert isinstance(plan, TrainingPlan)
+    sigma = share_sigma(sensitivity=COUNT_SCALE, rho=plan.rho_of_count, cohort=1, tolerance=0)
+    errors: list[float] = []
+    for attempt in range(-(-releases // len(firm.nodes))):
+        drive(train_model(brief_of(firm, plan, attempt)), firm.exchange)
+        for department, node in firm.nodes.items():
+            labeled = [r for r in firm.rows[department].values() if r["defaulted"] is not None]
+            (*_, noisy) = node.memory.noisy_counts.values()
+            errors.append(noisy - len(labeled))
+    promised = np.full(len(errors), Z * sigma / COUNT_SCALE)
+    return {"training's noisy count": Misses(np.array(errors), promised)}
+
+
+Measured = Callable[[Any, int], Mapping[str, Misses]]
+
+
+@pytest.mark.parametrize(
+    ("measured", "releases"),
+    [(count_and_mean, 200), (group_by_counts, 50), (training_counts, 200)],
+)
+def test_200_figures_err_as_they_promise(firm: Any, measured: Measured, releases: int) -> None:
+    found = measured(firm, releases)
+    assert {name for name, missed in found.items() if not missed.believable} == set()
+
+
+def scaled(factor: float) -> Noise:
+    """Return a sampler that draws narrower or wider than it is asked to."""
+
+    def noise(sigma: int, size: int) -> IntVector:
+        return draw_noise(round(factor * sigma), size)
+
+    return noise
+
+
+@pytest.mark.parametrize(
+    ("measured", "releases", "factor"),
+    [
+        (count_and_mean, 100, 0.5),
+        (group_by_counts, 20, 0.5),
+        (group_by_counts, 20, 2.0),
+        (training_counts, 100, 0.5),
+    ],
+)
+def test_noise_of_another_width_than_promised_is_noticed(
+    firm: Any, measured: Measured, releases: int, factor: float
+) -> None:
+    for name, node in firm.nodes.items():
+        firm.nodes[name] = replace(node, noise=scaled(factor))
+    found = measured(firm, releases)
+    assert not any(missed.believable for missed in found.values())
