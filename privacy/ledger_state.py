@@ -6,7 +6,7 @@ is refused; one that is a little behind counts as it, so no charge falls into an
 
 from collections import ChainMap
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -46,6 +46,10 @@ class Reservation:
     rho: Rho
     month: int
     status: Status
+
+    def settled(self, status: Status) -> "Reservation":
+        """Return the promise after it was kept or given back."""
+        return Reservation(pool=self.pool, rho=self.rho, month=self.month, status=status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +194,7 @@ class Books:
     def _set_terms(self, event: Opened | Changed) -> None:
         budgets = Budgets(lifetime=event.budget, year=event.year, month=event.month)
         if (known := self._accounts.get(event.pool)) is not None:
-            self._accounts[event.pool] = replace(known, budgets=budgets, delta=event.delta)
+            self._accounts[event.pool] = known.on_terms(budgets, event.delta)
             return
         opened = Account(budgets=budgets, delta=event.delta)
         if event.pool in self._carried:
@@ -199,7 +203,7 @@ class Books:
         self._accounts[event.pool] = opened
 
     def _settle(self, request: str, status: Status) -> Reservation:
-        settled = replace(self._reservations[request], status=status)
+        settled = self._reservations[request].settled(status)
         self._reservations[request] = settled
         return settled
 
@@ -214,7 +218,7 @@ class Books:
         month = month_of(event.at)
         for request, promise in self._reservations.items():
             if promise.status is Status.RESERVED:
-                self._reservations[request] = replace(promise, status=Status.COMMITTED)
+                self._reservations[request] = promise.settled(Status.COMMITTED)
         for name, rho in event.charged:
             if name in self._accounts:
                 known = self._accounts[name]

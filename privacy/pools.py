@@ -6,7 +6,7 @@ they have no order and no rounding. They are rounded, up, only when they are sho
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from privacy.errors import InvalidBound, InvalidLoss
 from privacy.filters import admit
@@ -165,8 +165,18 @@ class Account:
         for dated, (spent, reserved) in self.months.items():
             kept = min(dated, month)
             months[kept] = (months.get(kept, (0, 0))[0] + spent + reserved, 0)
-        settled = replace(self, spent=self.charged, reserved=0, months=months)
+        settled = Account(budgets=self.budgets, delta=self.delta, spent=self.charged, months=months)
         return settled.moved(month, spent=max(charged - self.charged, 0))
+
+    def on_terms(self, budgets: Budgets, delta: Delta) -> "Account":
+        """Return the account with other budgets; what was charged stays."""
+        return Account(
+            budgets=budgets,
+            delta=delta,
+            spent=self.spent,
+            reserved=self.reserved,
+            months=self.months,
+        )
 
     def state(self, month: int) -> PoolState:
         """Return what the pool holds in a month."""

@@ -6,7 +6,7 @@ who would have been refused, never who would have been let in.
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -172,7 +172,7 @@ def _budgets(event: Opened | Changed, proposal: Proposal) -> Budgets:
 def _set_terms(event: Opened | Changed, pools: dict[str, _Pool], proposal: Proposal) -> None:
     account = Account(budgets=_budgets(event, proposal), delta=event.delta)
     pool = pools.setdefault(event.pool, _Pool(account=account))
-    pool.account = replace(pool.account, budgets=account.budgets)
+    pool.account = pool.account.on_terms(account.budgets, event.delta)
 
 
 def _charge_lost(event: Repaired, pools: Mapping[str, _Pool]) -> None:
