@@ -14,6 +14,7 @@ from privacy.loss import ZERO_RHO, Delta, Epsilon, Rho
 from privacy.mechanisms import (
     Release,
     add_noise_share,
+    draw_noise,
     epsilon_of,
     noised_update,
     release,
@@ -114,6 +115,34 @@ def test_the_noise_is_as_wide_as_opendp_itself_asks(sensitivity: int, k: int, mo
     sigma = least_sigma(sensitivity=sensitivity, rho=Rho(rho), honest=1)
     assert opendp_map(sensitivity, sigma) <= rho
     assert sigma == 1 or opendp_map(sensitivity, sigma - 1) > rho
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [np.zeros(1, np.int64), np.zeros(5, np.int64), np.zeros((4, 1), np.int64), np.zeros(4)],
+    ids=["one for all", "too many", "another shape", "reals"],
+)
+def test_noise_that_is_not_one_int64_for_each_coordinate_is_refused(drawn: np.ndarray) -> None:
+    bounded = counts([0], scale=8)
+    with pytest.raises(InvalidBound, match="noise"):
+        add_noise_share(bounded, rho=RHO, cohort=3, tolerance=1, noise=lambda _sigma, _size: drawn)
+    with pytest.raises(InvalidBound, match="noise"):
+        release_locally(bounded, rho=RHO, noise=lambda _sigma, _size: drawn)
+
+
+def test_the_noise_is_asked_for_at_the_width_that_the_release_states() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def noise(sigma: int, size: int) -> np.ndarray:
+        asked.append((sigma, size))
+        return draw_noise(sigma, size)
+
+    bounded = bounded_gradient(np.zeros(3), clip_norm=1.0, unit=CLIENT)
+    local = release_locally(bounded, rho=RHO, noise=noise)
+    add_noise_share(counts([0], scale=64), rho=RHO, cohort=3, tolerance=1, noise=noise)
+    shared = released(np.zeros(4, np.int64), counts([0], scale=64))
+    assert asked[0] == (round(local.standard_error * REAL_SCALE), 3)
+    assert asked[1] == (round(shared.standard_error * 64 / math.sqrt(3)), 4)
 
 
 def opendp_map(sensitivity: float, sigma: int) -> float:

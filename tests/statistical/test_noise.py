@@ -5,7 +5,9 @@ through the public door: a bounded count of nobody, noised, is noise.
 """
 
 import math
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +16,10 @@ import scipy.stats
 from privacy.bounds import BoundedSum, bounded_count
 from privacy.lattice import IntVector
 from privacy.loss import Rho
-from privacy.mechanisms import add_noise_share, release, release_locally
-from privacy.noise_shares import share_sigma
+from privacy.mechanisms import add_noise_share, draw_noise, release, release_locally
+from privacy.noise_blocks import BLOCK
+from privacy.noise_pool import NoisePool
+from privacy.noise_shares import Noise, share_sigma
 from privacy.units import ContributionBound, PrivacyUnit
 
 pytestmark = pytest.mark.statistical
@@ -178,3 +182,58 @@ def test_a_local_interval_covers_at_its_level_and_a_narrower_one_does_not() -> N
     result = release_locally(nobody(50_000, scale=256), rho=Rho(0.02))
     assert coverage_is(0.95, result.interval(), result.values)
     assert not coverage_is(0.95, 0.95 * result.interval(), result.values)
+
+
+def stocked(folder: Path, *, sigma: int, blocks: int, online: Noise = draw_noise) -> NoisePool:
+    """Return a pool with so many blocks of one sigma."""
+    pool = NoisePool(folder, bytes(32), online=online)
+    pool.draw(sigma, (blocks - 1) * BLOCK + 1)
+    while pool.refill():
+        pass
+    return pool
+
+
+def pooled(pool: NoisePool, *, sigma: int, blocks: int) -> IntVector:
+    """Return shares of noise over nobody's counts, all of it out of the pool."""
+    before = pool.fill().online
+    share = add_noise_share(
+        nobody(blocks * BLOCK),
+        rho=rho_of(sigma),
+        cohort=COHORT,
+        tolerance=TOLERANCE,
+        noise=pool.draw,
+    )
+    assert pool.fill().online == before
+    return share.values
+
+
+def are_unrelated(first: IntVector, second: IntVector, sigma: int) -> bool:
+    """Normal test of the mean product of two noises, which is 0 if they are independent."""
+    statistic = (first.astype(np.float64) * second).sum() / (sigma**2 * math.sqrt(first.size))
+    return bool(2 * scipy.stats.norm.sf(abs(statistic)) >= ALPHA)
+
+
+def test_noise_from_the_pool_is_the_discrete_gaussian_and_every_block_is_new(
+    tmp_path: Path,
+) -> None:
+    draws = pooled(stocked(tmp_path / "noise", sigma=8, blocks=24), sigma=8, blocks=24)
+    assert fits_discrete_gaussian(draws, 8**2)
+    for lag in (1, BLOCK):
+        assert are_unrelated(draws[:-lag], draws[lag:], 8)
+
+
+def halved(sigma: int, size: int) -> IntVector:
+    return draw_noise(sigma // 2, size)
+
+
+def test_a_pool_of_half_the_width_is_rejected(tmp_path: Path) -> None:
+    pool = stocked(tmp_path / "noise", sigma=8, blocks=13, online=halved)
+    assert not fits_discrete_gaussian(pooled(pool, sigma=8, blocks=13), 8**2)
+
+
+def test_a_block_that_is_used_twice_is_noticed(tmp_path: Path) -> None:
+    pool = stocked(tmp_path / "noise", sigma=8, blocks=1)
+    shutil.copytree(tmp_path / "noise", tmp_path / "kept")
+    first = pooled(pool, sigma=8, blocks=1)
+    again = pooled(NoisePool(tmp_path / "kept", bytes(32), online=draw_noise), sigma=8, blocks=1)
+    assert not are_unrelated(first, again, 8)
