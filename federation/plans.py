@@ -196,9 +196,15 @@ def read_plan(data: bytes | dict[str, object]) -> QuestionPlan | TrainingPlan:
         raise PlanInvalid(explain(error)) from None
 
 
+_PLAIN = {
+    "missing": "is missing; add it",
+    "extra_forbidden": "is no key here; remove it or correct its spelling",
+}
+
+
 def explain(error: ValidationError) -> str:
     """Say in one line what is wrong with each place of a plan, without repeating long inputs."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     places = (".".join(str(part) for part in e["loc"]) or "plan" for e in found)
-    reasons = (e["msg"].removeprefix("Value error, ") for e in found)
+    reasons = (_PLAIN.get(e["type"], e["msg"].removeprefix("Value error, ")) for e in found)
     return "; ".join(f"{place}: {reason}" for place, reason in zip(places, reasons, strict=True))

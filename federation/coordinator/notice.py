@@ -3,14 +3,12 @@
 Nobody may invent a legal text, so what the file does not say is printed as "not stated".
 """
 
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from federation.errors import SettingsInvalid
-from federation.plans import explain
+from federation.settings_file import read_settings
 
 NOT_STATED = "not stated"
 
@@ -48,9 +46,4 @@ def load_notice(path: Path | None) -> Notice:
     """
     if path is None:
         return Notice()
-    try:
-        return Notice.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(str(path), str(error)) from error
-    except ValidationError as error:
-        raise SettingsInvalid(str(path), explain(error)) from None
+    return read_settings(path, Notice)

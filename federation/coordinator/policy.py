@@ -16,11 +16,10 @@ the ledger holds the ρ it converts to, rounded down. ``policy.toml``::
     epsilon = 6.0
 """
 
-import tomllib
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.budgets import (
     NOT_STATED,
@@ -30,8 +29,8 @@ from federation.budgets import (
     check_order,
     rho_of,
 )
-from federation.errors import SettingsInvalid
-from federation.plans import Name, explain
+from federation.plans import Name
+from federation.settings_file import read_settings
 from privacy.loss import Rho
 from privacy.windows import Budgets
 
@@ -92,9 +91,4 @@ def pool_of(purpose: str) -> str:
 
 def load_policy(path: Path) -> Policy:
     """Read the coordinator's ``policy.toml``; SettingsInvalid names the file and the key."""
-    try:
-        return Policy.model_validate(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(str(path), str(error)) from error
-    except ValidationError as error:
-        raise SettingsInvalid(str(path), explain(error)) from error
+    return read_settings(path, Policy)

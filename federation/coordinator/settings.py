@@ -1,12 +1,10 @@
 """Where a coordinator finds its things, read from one ``coordinator.toml``."""
 
-import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from federation.errors import SettingsInvalid
-from federation.plans import explain
+from federation.settings_file import read_settings
 
 ENVIRONMENT = "INFOSANDBOX_COORDINATOR"
 """Names the ``coordinator.toml`` for the ServerApp, which Flower starts without arguments."""
@@ -48,9 +46,4 @@ def load_coordinator_settings(path: Path) -> CoordinatorSettings:
     Raises:
         SettingsInvalid: the file is missing, is no TOML or has a wrong key; names file and key.
     """
-    try:
-        return CoordinatorSettings.model_validate(tomllib.loads(path.read_text()))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(str(path), str(error)) from error
-    except ValidationError as error:
-        raise SettingsInvalid(str(path), explain(error)) from error
+    return read_settings(path, CoordinatorSettings)

@@ -18,15 +18,15 @@
     marketing = { lifetime_epsilon = 2.0, year_epsilon = 1.0, month_epsilon = 0.2 }
 """
 
-import tomllib
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.budgets import NOT_STATED, EpsilonBudget, Reason, budgets_of, check_order
-from federation.errors import PolicyRefusal, SettingsInvalid
-from federation.plans import Name, QuestionPlan, TrainingPlan, explain
+from federation.errors import PolicyRefusal
+from federation.plans import Name, QuestionPlan, TrainingPlan
+from federation.settings_file import read_settings
 from privacy.windows import Budgets
 
 ROOT_POOL = "department"
@@ -93,12 +93,7 @@ def load_policy(path: Path) -> Policy:
     Raises:
         SettingsInvalid: missing, no TOML or a wrong key; names the file and the key.
     """
-    try:
-        return Policy.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(str(path), str(error)) from error
-    except ValidationError as error:
-        raise SettingsInvalid(str(path), explain(error)) from None
+    return read_settings(path, Policy)
 
 
 def check(plan: QuestionPlan | TrainingPlan, policy: Policy, *, department: str) -> None:

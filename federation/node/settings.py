@@ -11,13 +11,13 @@
     state      = "state"            # ledger, journal and log; keep it over restarts
 """
 
-import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from federation.errors import SettingsInvalid
-from federation.plans import Name, explain
+from federation.plans import Name
+from federation.settings_file import read_settings
 
 ENVIRONMENT = "INFOSANDBOX_NODE"
 """The environment variable that tells a department's worker where its ``node.toml`` is."""
@@ -62,12 +62,7 @@ def load_settings(path: Path) -> NodeSettings:
         SettingsInvalid: the file is missing or is no TOML, a key is missing, unknown or wrong, or a
             file or folder it names does not exist; names the file and the key.
     """
-    try:
-        settings = NodeSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsInvalid(str(path), str(error)) from error
-    except ValidationError as error:
-        raise SettingsInvalid(str(path), explain(error)) from None
+    settings = read_settings(path, NodeSettings)
     home = path.resolve().parent
     places = {key: home / getattr(settings, key) for key in (*_FILES, *_FOLDERS, "state")}
     for key in (*_FILES, *_FOLDERS):

@@ -55,7 +55,7 @@ def test_a_place_that_is_not_there_is_named(home: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('department = "risk"\n', "", "department: Field required"),
+        ('department = "risk"\n', "", "department: is missing"),
         ('department = "risk"', 'department = "Risk!"', "department"),
         ('keys = "keys"', 'kyes = "keys"', "kyes"),
         ('keys = "keys"', "keys = 7", "keys"),
