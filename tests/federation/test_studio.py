@@ -13,6 +13,7 @@ from consent.catalogue import Catalogue, Field
 from consent.errors import PurposeNotOpen, UnknownField
 from consent.purposes import Purpose
 from federation import layout
+from federation.budgets import keep_to_policy
 from federation.coordinator.desk import Desk, submit
 from federation.coordinator.policy import Policy, Pool, pool_of
 from federation.coordinator.results import question_result
@@ -76,8 +77,7 @@ def desk(tmp_path: Path) -> Desk:
 def opened(folder: Path, policy: Policy) -> Desk:
     absent: Any = Absent()
     ledger = Ledger(open_database(f"sqlite:///{folder / 'ledger.db'}"))
-    for pool, budget in policy.budgets().items():
-        ledger.open_pool(pool, budget, Delta(policy.delta), AT)
+    keep_to_policy(ledger, policy.budgets(), Delta(policy.delta), reason="a test", at=AT)
     return Desk(
         settings=absent,
         catalogue=CATALOGUE,
@@ -86,6 +86,7 @@ def opened(folder: Path, policy: Policy) -> Desk:
         runs=absent,
         ledger=ledger,
         register=absent,
+        evidence=absent,
     )
 
 
