@@ -54,7 +54,7 @@ def intervals_of(plan: QuestionPlan, catalogue: Catalogue, result: Mapping[str, 
     """
     z = normal_quantile(LEVEL)
     sharing = Sharing(
-        cohort=len(plan.cohort), tolerance=plan.tolerance, departments=plan.bound.departments
+        cohort=len(plan.cohort), tolerance=plan.tolerance, departments=plan.bound.contributions
     )
     count, *totals = layout.question_blocks(plan, catalogue)
     of_count, *of_totals = (
