@@ -10,10 +10,21 @@ from api import problems
 from api.auth import load_tokens
 from api.limits import BodyCap
 from api.logs import RequestLog, json_log
-from api.routes import budget, consent, health, plans, proofs, receipts
+from api.routes import (
+    approvals,
+    budget,
+    consent,
+    evidence,
+    health,
+    plans,
+    proofs,
+    receipts,
+    studio,
+)
 from api.routes import log as transparency
 from api.settings import Settings
 from federation.coordinator.desk import open_desk
+from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.settings import load_coordinator_settings
 
 DESCRIPTION = (
@@ -33,6 +44,7 @@ def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.tokens = load_tokens(settings.tokens)
         app.state.desk = open_desk(load_coordinator_settings(settings.coordinator))
+        app.state.heartbeat = Heartbeat(app.state.desk.engine)
         yield
         app.state.desk.engine.dispose()
 
@@ -48,6 +60,7 @@ def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -
     problems.install(app)
     app.add_middleware(BodyCap)
     app.add_middleware(RequestLog, log=log or json_log())
-    for routes in (plans, budget, consent, receipts, proofs, transparency, health):
+    asking = (plans, studio, approvals, budget, evidence)
+    for routes in (*asking, consent, receipts, proofs, transparency, health):
         app.include_router(routes.router)
     return app

@@ -24,21 +24,32 @@ TOKEN_BYTES = 32
 
 
 class Role(StrEnum):
-    """What a caller may do. Both roles may read runs, the budget and the catalogue.
+    """What a caller may do. Every role may read runs, the budget and the catalogue.
 
     analyst: asks questions and trains models. steward: reads and changes clients' levels.
+    privacy_officer: decides about plans above the automatic limit, and tries policies on the past.
+    auditor: takes the evidence away; decides nothing.
     """
 
     ANALYST = "analyst"
     STEWARD = "steward"
+    PRIVACY_OFFICER = "privacy_officer"
+    AUDITOR = "auditor"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who a request is from. ``name`` stands in runs as the asker, so it is no secret."""
+    """Who a request is from. ``name`` stands in runs and in the ledger, so it is no secret."""
 
     name: str
     role: Role
+
+
+STAFF = (
+    *(Caller(name=role.value, role=role) for role in Role),
+    Caller(name="second_officer", role=Role.PRIVACY_OFFICER),
+)
+"""One caller of each role, and the second officer that an approval takes."""
 
 
 class KnownToken(BaseModel):
@@ -60,29 +71,34 @@ def new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def enroll_tokens(path: Path, roles: Sequence[Role]) -> dict[Role, str]:
-    """Make one token per role and write the file of their hashes, readable by its owner only.
+def enroll_tokens(path: Path, callers: Sequence[Caller] = STAFF) -> dict[str, str]:
+    """Make one token per caller and write the file of their hashes, readable by its owner only.
 
     Returns:
-        The tokens (secret) by role. Nothing else keeps them: hand each to its caller.
+        The tokens (secret) by name. Nothing else keeps them: hand each to its caller.
     """
-    tokens = {role: new_token() for role in roles}
+    tokens = {caller.name: new_token() for caller in callers}
     lines = [
-        {"name": role.value, "role": role.value, "sha256": _hash(token)}
-        for role, token in tokens.items()
+        {"name": c.name, "role": c.role.value, "sha256": _hash(tokens[c.name])} for c in callers
     ]
     write_private(path, json.dumps(lines, indent=2) + "\n")
     return tokens
 
 
 def load_tokens(path: Path) -> tuple[KnownToken, ...]:
-    """Read the file of token hashes; TokensInvalid names the file and what is wrong."""
+    """Read the file of token hashes; TokensInvalid names the file and what is wrong.
+
+    A name has one role, whatever its number of tokens: who asks never approves.
+    """
     try:
-        return _FILE.validate_json(path.read_bytes())
+        known = _FILE.validate_json(path.read_bytes())
     except OSError as error:
         raise TokensInvalid(path, error.strerror or "cannot be read") from None
     except ValidationError:
         raise TokensInvalid(path, "is not a list of names, roles and hashes") from None
+    if len({k.name for k in known}) < len({(k.name, k.role) for k in known}):
+        raise TokensInvalid(path, "gives one name two roles")
+    return known
 
 
 def caller_of(token: str, known: Sequence[KnownToken]) -> Caller:
@@ -112,15 +128,21 @@ def signed_in(
 AnyCaller = Annotated[Caller, Depends(signed_in)]
 
 
-def only(role: Role) -> Callable[[Caller], Caller]:
-    """Return a dependency that lets one role in and raises NotAllowed for any other."""
+def only(*roles: Role) -> Callable[[Caller], Caller]:
+    """Return a dependency that lets some roles in and raises NotAllowed for any other."""
 
     def check(caller: AnyCaller) -> Caller:
-        if caller.role is not role:
-            raise NotAllowed(caller.role, role)
+        if caller.role not in roles:
+            raise NotAllowed(caller.role, " or ".join(roles))
         return caller
 
     return check
+
+
+Analyst = Annotated[Caller, Depends(only(Role.ANALYST))]
+Officer = Annotated[Caller, Depends(only(Role.PRIVACY_OFFICER))]
+Overseer = Annotated[Caller, Depends(only(Role.PRIVACY_OFFICER, Role.AUDITOR))]
+Auditor = Annotated[Caller, Depends(only(Role.AUDITOR))]
 
 
 def write_private(path: Path, text: str) -> None:

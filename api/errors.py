@@ -24,7 +24,7 @@ class NotAllowed(DoorError):
 
     Attributes:
         role: the caller's role.
-        needed: the role that may.
+        needed: the role, or roles, that may.
     """
 
     def __init__(self, role: str, needed: str) -> None:
@@ -47,6 +47,19 @@ class BodyTooLarge(DoorError):
         super().__init__(f"A request body may have {limit} bytes at most: send a shorter one.")
 
 
+class NoLabel(DoorError):
+    """A run has released nothing, so there is nothing to label.
+
+    Attributes:
+        run: its id.
+    """
+
+    def __init__(self, run: str) -> None:
+        """Keep the id."""
+        self.run = run
+        super().__init__(f"Run {run} has released nothing yet: only a release has a label.")
+
+
 class TokensInvalid(DoorError):
     """The file of token hashes cannot be used.
 
@@ -60,3 +73,43 @@ class TokensInvalid(DoorError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path}: {reason}. Write it again with api.auth.enroll_tokens.")
+
+
+class CallError(DoorError):
+    """Base of what a caller of the API meets; none of it travels over HTTP."""
+
+
+class ApiUnreachable(CallError):
+    """The API did not answer over HTTP."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason in the message."""
+        super().__init__(f"The API does not answer ({reason}): read the end of its log.")
+
+
+class ApiRefused(CallError):
+    """The API answered with a problem.
+
+    Attributes:
+        status: of the answer.
+        code: of the problem.
+    """
+
+    def __init__(self, status: int, code: str, text: str) -> None:
+        """Keep the status and the code."""
+        self.status = status
+        self.code = code
+        super().__init__(f"{text} ({code})")
+
+
+class InputInvalid(CallError):
+    """A file that a command was given cannot be used.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        """Keep the file and the reason."""
+        self.path = path
+        super().__init__(f"{path} {reason}: name another file.")

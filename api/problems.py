@@ -55,6 +55,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     door.BodyTooLarge: _kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "Request body too large"
     ),
+    door.NoLabel: _kind(_GONE, "no-label", "Nothing was released"),
     door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
     # privacy
     privacy.InvalidLoss: _kind(_BAD, "invalid-loss", "Not a privacy loss"),

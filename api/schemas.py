@@ -224,6 +224,16 @@ class Health(_Wire):
     )
 
 
+class Readiness(_Wire):
+    """Whether a question that is asked now will be answered. ``catalogue``: digest of the one."""
+
+    status: Literal["ok", "failing"]
+    database: Literal["ok", "failing"]
+    ledger: Literal["ok", "failing"]
+    coordinator: Literal["ok", "failing"]
+    catalogue: str
+
+
 def _summary(run: Run) -> dict[str, Any]:
     plan = json.loads(run.plan)
     return {

@@ -1,9 +1,10 @@
 """What the program's exit code says, for scripts."""
 
 from enum import IntEnum
+from http import HTTPStatus
 
-from api.demo.errors import ApiUnreachable, StateForeign, StoryBroken
-from api.errors import DoorError
+from api.demo.errors import StateForeign, StoryBroken
+from api.errors import ApiRefused, ApiUnreachable, DoorError
 from consent.errors import ConsentError
 from federation.deployment.errors import AlreadyRunning, DeploymentError, PortInUse
 from federation.errors import FederationError
@@ -31,7 +32,9 @@ def exit_of(error: Exception) -> Exit:
             return Exit.IN_USE
         case DeploymentError() | ApiUnreachable():
             return Exit.PROCESS_FAILED
-        case StoryBroken():
+        case StoryBroken() | ApiRefused(status=403 | 409):
             return Exit.REFUSED
+        case ApiRefused() if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Exit.PROCESS_FAILED
         case _:
             return Exit.BAD_INPUT

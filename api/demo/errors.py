@@ -55,11 +55,3 @@ class StoryBroken(DemoError):
         self.step = step
         self.code = code
         super().__init__(f"{step} ({code}): {text}")
-
-
-class ApiUnreachable(DemoError):
-    """The API did not answer over HTTP."""
-
-    def __init__(self, reason: str) -> None:
-        """Keep the reason in the message."""
-        super().__init__(f"The API does not answer ({reason}): read the end of its log.")

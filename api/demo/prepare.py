@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from api.auth import Role, enroll_tokens, write_private
+from api.auth import enroll_tokens, write_private
 from api.demo.errors import StateForeign
 from api.demo.folder import DemoFolder
 from api.demo.tables import Split, department_rows, register_rows
@@ -34,7 +34,7 @@ class Prepared:
     """Everything a demonstration starts from. Places are public; rows and tokens are hidden.
 
     coordinator: the ``coordinator.toml``. nodes: department -> its ``node.toml``.
-    tokens: the API's file of hashes. token_files: role -> the file with that role's token.
+    tokens: the API's file of hashes. token_files: caller -> the file with that caller's token.
     rows: department -> what its node was given, and what was held out.
     """
 
@@ -43,7 +43,7 @@ class Prepared:
     coordinator: Path
     nodes: Mapping[str, Path]
     tokens: Path
-    token_files: Mapping[Role, Path]
+    token_files: Mapping[str, Path]
     rows: Mapping[str, Split] = field(repr=False)
 
 
@@ -101,10 +101,10 @@ def prepare(folder: DemoFolder, state: Path, *, now: datetime, progress: Progres
     register = open_register(engine, open_evidence(settings, engine))
     register.load(register_rows(folder.register, folder.data), now)
     engine.dispose()
-    tokens = enroll_tokens(state / "api" / "tokens.json", tuple(Role))
-    token_files = {role: state / "api" / f"{role}.token" for role in tokens}
-    for role, token in tokens.items():
-        write_private(token_files[role], token + "\n")
+    tokens = enroll_tokens(state / "api" / "tokens.json")
+    token_files = {name: state / "api" / f"{name}.token" for name in tokens}
+    for name, token in tokens.items():
+        write_private(token_files[name], token + "\n")
     progress("Prepared", 1.0)
     return Prepared(
         state=state,

@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 
 from api.auth import Role
+from api.client import Client, Json, Refusal
 from api.demo import show
-from api.demo.client import Client, Json, Refusal, refused, released
+from api.demo.expected import refused, released
 from api.demo.folder import DemoFolder, read_folder
 from api.demo.outside import Comparison, compare, consent_of
 from api.demo.prepare import Prepared, fresh_state, prepare

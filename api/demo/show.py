@@ -10,8 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from api.auth import Role
-from api.demo.client import Json, Refusal
+from api.client import Json, Refusal
 from api.demo.outside import Comparison
 from consent.catalogue import Catalogue, Field
 
@@ -95,14 +94,18 @@ def refusal_panel(refusal: Refusal, reason: str) -> Panel:
     return Panel(text, title=f"Refused: {escape(reason)}", title_align="left")
 
 
-def where_lines(address: str, tokens: Mapping[Role, Path]) -> list[str]:
+def where_lines(address: str, tokens: Mapping[str, Path]) -> list[str]:
     """Say where the API listens, and how to call it without a token on a command line."""
     first = next(iter(tokens.values()))
     return [
         f"The API listens on {address} and describes itself at {address}/api/v1/openapi.json",
-        *(f"The {role}'s token is in {path}" for role, path in tokens.items()),
+        *(f"The token of the {_words(name)} is in {path}" for name, path in tokens.items()),
         f'  curl -H "Authorization: Bearer $(cat {first})" {address}/api/v1/runs',
     ]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def say(console: Console, text: str) -> None:

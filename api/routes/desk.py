@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from api.auth import Caller, Role, only
 from federation.coordinator.desk import Desk
@@ -14,4 +14,6 @@ def _opened(request: Request) -> Desk:
 
 
 OpenDesk = Annotated[Desk, Depends(_opened)]
+RUN = r"^[0-9a-f]{16}$"
+RunId = Annotated[str, Path(pattern=RUN, description="as Location gave it")]
 Steward = Annotated[Caller, Depends(only(Role.STEWARD))]

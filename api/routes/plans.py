@@ -6,10 +6,10 @@ Everything here is the coordinator's own database: no request waits for a depart
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Path, Query, Response
+from fastapi import APIRouter, Header, Query, Response
 
-from api.auth import AnyCaller, Caller, Role, only
-from api.routes.desk import OpenDesk
+from api.auth import Analyst, AnyCaller, Caller
+from api.routes.desk import RUN, OpenDesk, RunId
 from api.schemas import (
     PlanRequest,
     Price,
@@ -24,7 +24,6 @@ from federation.coordinator.runs import RunState
 
 router = APIRouter(tags=["plans"])
 
-Analyst = Annotated[Caller, Depends(only(Role.ANALYST))]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -34,8 +33,6 @@ IdempotencyKey = Annotated[
         description="the same key with the same plan gives the same run, however often it is sent",
     ),
 ]
-
-RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{16}$", description="as Location gave it")]
 
 
 @router.post("/api/v1/questions", status_code=HTTPStatus.ACCEPTED)
@@ -70,10 +67,18 @@ def ask_price(body: PlanRequest, desk: OpenDesk, _caller: AnyCaller) -> Price:
 
 @router.get("/api/v1/runs")
 def list_runs(
-    desk: OpenDesk, _caller: AnyCaller, limit: Annotated[int, Query(ge=1, le=200)] = 50
+    desk: OpenDesk,
+    _caller: AnyCaller,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    before: Annotated[str | None, Query(pattern=RUN, description="a run of the last page")] = None,
 ) -> list[RunSummary]:
-    """Return the newest runs, newest first, without their results."""
-    return [RunSummary.of(run) for run in desk.runs.latest(limit=limit)]
+    """Return the newest runs, newest first, without results; ``Link`` leads to the next page."""
+    runs = desk.runs.latest(limit=limit + 1, before=before)
+    if len(runs) > limit:
+        further = f"/api/v1/runs?limit={limit}&before={runs[limit - 1].id}"
+        response.headers["Link"] = f'<{further}>; rel="next"'
+    return [RunSummary.of(run) for run in runs[:limit]]
 
 
 @router.get("/api/v1/runs/{run_id}")

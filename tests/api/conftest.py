@@ -1,17 +1,18 @@
 """A tiny firm: two departments, other columns than the demo's, 400 synthetic clients."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
-from api.auth import Role, enroll_tokens
+from api.auth import enroll_tokens
 from api.logs import json_log
 from api.settings import Settings
 from consent.store import Register
@@ -24,20 +25,16 @@ from federation.deployment.enrolment import enrol
 CATALOGUE = """
 name = "Synthetic savers"
 departments = ["lending", "wealth"]
-
 [[purposes]]
 name = "product_insight"
 title = "Understanding who buys what"
 title_zh = "了解产品购买"
-
 [[purposes]]
 name = "bond_model"
 title = "Model of who buys bonds"
-
 [[purposes]]
 name = "lending_review"
 title = "Review of loans"
-
 [[fields]]
 name = "region"
 title = "Region"
@@ -47,7 +44,6 @@ kind = "category"
 categories = ["north", "south", "east"]
 level = 1
 purposes = ["product_insight", "bond_model"]
-
 [[fields]]
 name = "income"
 title = "Income"
@@ -59,7 +55,6 @@ edges = [50, 100]
 unit = "kEUR"
 level = 1
 purposes = ["product_insight", "bond_model"]
-
 [[fields]]
 name = "patience"
 title = "Patience"
@@ -69,7 +64,6 @@ lower = 0
 upper = 1
 level = 2
 purposes = ["product_insight", "bond_model"]
-
 [[fields]]
 name = "buys_bonds"
 title = "Buys bonds"
@@ -78,7 +72,6 @@ departments = ["lending", "wealth"]
 kind = "flag"
 level = 1
 purposes = ["product_insight", "bond_model"]
-
 [[fields]]
 name = "debt"
 title = "Debt"
@@ -112,16 +105,12 @@ POLICY = """
 delta = 1e-6
 automatic_epsilon = 8.0
 minimum_cohort = 2
-
 [firm]
 epsilon = 40.0
-
 [purposes.product_insight]
 epsilon = 20.0
-
 [purposes.bond_model]
 epsilon = 30.0
-
 [purposes.lending_review]
 epsilon = 1.0
 """
@@ -163,7 +152,6 @@ reason = "the shared bond model"
 
 REFUSED = """
 purpose = "product_insight"
-by = []
 epsilon = 0.5
 reason = "how deep in debt they are"
 
@@ -232,10 +220,17 @@ def tiny_folder(tmp_path: Path) -> Path:
     return write_tiny_folder(tmp_path / "firm")
 
 
+@pytest.fixture(scope="session")
+def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    keys = tmp_path_factory.mktemp("firm") / "keys"
+    enrol("tiny firm", tuple(VIEWS), keys, now=datetime.now(UTC))
+    return keys
+
+
 @pytest.fixture
-def coordinator(tiny_folder: Path, tmp_path: Path) -> CoordinatorSettings:
+def coordinator(tiny_folder: Path, tmp_path: Path, enrolled: Path) -> CoordinatorSettings:
     """A coordinator on SQLite with no ServerApp behind it: runs stay accepted."""
-    enrol("tiny firm", tuple(VIEWS), tmp_path / "keys", now=datetime.now(UTC))
+    copytree(enrolled, tmp_path / "keys")
     (tmp_path / "coordinator.toml").write_text(
         f'database = "sqlite:///{tmp_path}/coordinator.db"\n'
         f'catalogue = "{tiny_folder}/catalogue.toml"\n'
@@ -261,16 +256,17 @@ def register(coordinator: CoordinatorSettings) -> Register:
 
 
 @pytest.fixture
-def tokens(tmp_path: Path) -> dict[Role, str]:
-    return enroll_tokens(tmp_path / "tokens.json", tuple(Role))
+def tokens(tmp_path: Path) -> dict[str, str]:
+    return enroll_tokens(tmp_path / "tokens.json")
 
 
 @pytest.fixture
 def settings(
-    coordinator: CoordinatorSettings, register: Register, tokens: dict[Role, str], tmp_path: Path
+    coordinator: CoordinatorSettings, register: Register, tokens: dict[str, str], tmp_path: Path
 ) -> Settings:
     assert coordinator.models.parent == tmp_path
-    assert register.head() == len(tokens)
+    assert register.head() == 2
+    assert tokens
     return Settings(coordinator=tmp_path / "coordinator.toml", tokens=tmp_path / "tokens.json")
 
 
@@ -285,11 +281,20 @@ def anyone(settings: Settings, log: StringIO) -> Iterator[TestClient]:
         yield client
 
 
-@pytest.fixture
-def analyst(anyone: TestClient, tokens: dict[Role, str]) -> TestClient:
-    return TestClient(anyone.app, headers={"Authorization": f"Bearer {tokens[Role.ANALYST]}"})
+SignIn = Callable[[str], TestClient]
 
 
 @pytest.fixture
-def steward(anyone: TestClient, tokens: dict[Role, str]) -> TestClient:
-    return TestClient(anyone.app, headers={"Authorization": f"Bearer {tokens[Role.STEWARD]}"})
+def sign_in(anyone: TestClient, tokens: dict[str, str]) -> SignIn:
+    bearer = {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
+    return lambda name: TestClient(anyone.app, headers=bearer[name])
+
+
+@pytest.fixture
+def analyst(sign_in: SignIn) -> TestClient:
+    return sign_in("analyst")
+
+
+@pytest.fixture
+def steward(sign_in: SignIn) -> TestClient:
+    return sign_in("steward")

@@ -8,7 +8,8 @@ from typer.testing import CliRunner
 
 from api.cli.exits import Exit, exit_of
 from api.cli.main import EPILOG, app, main
-from api.demo.errors import ApiUnreachable, FolderInvalid, StateForeign, StoryBroken
+from api.demo.errors import FolderInvalid, StateForeign, StoryBroken
+from api.errors import ApiRefused, ApiUnreachable, InputInvalid
 from consent.errors import CatalogueError, Mistake
 from federation.deployment.errors import AlreadyRunning, NotReady, PortInUse, ProcessEnded
 from privacy.errors import LedgerBroken
@@ -22,6 +23,11 @@ CODES = [
     (ProcessEnded("api", 1, HERE), Exit.PROCESS_FAILED),
     (NotReady("api", 60, HERE), Exit.PROCESS_FAILED),
     (ApiUnreachable("ConnectError"), Exit.PROCESS_FAILED),
+    (ApiRefused(503, "ledger-broken", "no"), Exit.PROCESS_FAILED),
+    (ApiRefused(409, "budget-exceeded", "no"), Exit.REFUSED),
+    (ApiRefused(403, "not-allowed", "no"), Exit.REFUSED),
+    (ApiRefused(422, "plan-invalid", "no"), Exit.BAD_INPUT),
+    (InputInvalid(HERE, "is no TOML"), Exit.BAD_INPUT),
     (AlreadyRunning(HERE, 1), Exit.IN_USE),
     (PortInUse(80), Exit.IN_USE),
     (StateForeign(HERE), Exit.IN_USE),

@@ -1,12 +1,14 @@
-"""The demonstration's caller against a hand-written API."""
+"""A caller's side of the API, against a hand-written one."""
 
 from collections.abc import Callable
 
 import httpx
 import pytest
 
-from api.demo.client import Client, Refusal, refused, released
-from api.demo.errors import ApiUnreachable, StoryBroken
+from api.client import Client, Refusal
+from api.demo.errors import StoryBroken
+from api.demo.expected import refused, released
+from api.errors import ApiRefused, ApiUnreachable
 from federation.deployment.errors import DeploymentError
 
 
@@ -73,6 +75,28 @@ def test_a_refusal_where_an_answer_is_needed_breaks_the_story() -> None:
 def test_an_answer_where_a_refusal_is_needed_breaks_the_story() -> None:
     with pytest.raises(StoryBroken, match=r"refused\.toml"):
         refused(run("released"), "refused.toml")
+
+
+def test_a_run_that_waits_for_people_is_not_waited_for() -> None:
+    waiting = client(lambda _request: httpx.Response(202, json=run("waiting")))
+    done = waiting.carry_out("/q", {}, never, alive=alive)
+    assert not isinstance(done, Refusal)
+    with pytest.raises(StoryBroken, match="waiting"):
+        released(done, "question.toml")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"<html>"])
+def test_an_answer_that_is_no_problem_is_told_by_its_status(body: bytes) -> None:
+    with pytest.raises(ApiRefused, match="502") as refused_:
+        client(lambda _request: httpx.Response(502, content=body)).get("/q")
+    assert refused_.value.status == 502
+
+
+def test_a_problem_is_raised_with_its_code() -> None:
+    body = {"type": "urn:infosandbox:problem:budget-exceeded", "title": "No", "detail": "why"}
+    with pytest.raises(ApiRefused, match="why") as raised:
+        client(lambda _request: httpx.Response(409, json=body)).post("/q", {})
+    assert (raised.value.code, raised.value.status) == ("budget-exceeded", 409)
 
 
 def test_a_federation_that_has_died_is_not_waited_for() -> None:

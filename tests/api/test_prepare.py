@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from api.auth import Role, caller_of, load_tokens
+from api.auth import STAFF, Role, caller_of, load_tokens
 from api.demo.errors import StateForeign
 from api.demo.folder import read_folder
 from api.demo.prepare import Prepared, fresh_state, prepare
@@ -49,9 +49,10 @@ def test_the_register_is_loaded(prepared: Prepared) -> None:
 
 def test_a_token_is_kept_for_each_role_and_known_by_its_hash(prepared: Prepared) -> None:
     known = load_tokens(prepared.tokens)
-    for role in Role:
-        file = prepared.token_files[role]
-        assert caller_of(file.read_text().strip(), known).role is role
+    assert {caller.role for caller in STAFF} == set(Role)
+    for caller in STAFF:
+        file = prepared.token_files[caller.name]
+        assert caller_of(file.read_text().strip(), known) == caller
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 

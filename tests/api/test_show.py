@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console, RenderableType
 
 from api.auth import Role
-from api.demo.client import Refusal
+from api.client import Refusal
 from api.demo.outside import Comparison, Scores
 from api.demo.show import (
     auc_table,

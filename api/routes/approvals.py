@@ -1,0 +1,35 @@
+"""Plans above the automatic limit: two officers decide, each blind to the other."""
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+
+from api.auth import Officer, Overseer
+from api.desk_schemas import ApprovalView, OpinionRequest
+from api.routes.desk import OpenDesk, RunId
+from federation.coordinator.approvals import approval_of, give_opinion, settle, settle_all
+
+router = APIRouter(tags=["approvals"])
+
+
+@router.get("/api/v1/approvals")
+def list_approvals(desk: OpenDesk, caller: Overseer) -> list[ApprovalView]:
+    """Return the runs that wait for approval, oldest first."""
+    waiting = settle_all(desk, datetime.now(UTC))
+    return [ApprovalView.of(approval_of(run, desk, viewer=caller.name)) for run in waiting]
+
+
+@router.get("/api/v1/approvals/{run_id}")
+def read_approval(run_id: RunId, desk: OpenDesk, caller: Overseer) -> ApprovalView:
+    """Return how far one run's approval is; both opinions once both are in."""
+    run = settle(desk.runs.get(run_id), desk, datetime.now(UTC))
+    return ApprovalView.of(approval_of(run, desk, viewer=caller.name))
+
+
+@router.post("/api/v1/approvals/{run_id}")
+def give(run_id: RunId, body: OpinionRequest, desk: OpenDesk, caller: Officer) -> ApprovalView:
+    """Give one opinion, which stands; the second one decides. The same again changes nothing."""
+    approval = give_opinion(
+        run_id, desk, officer=caller.name, opinion=body.opinion, reason=body.reason
+    )
+    return ApprovalView.of(approval)
