@@ -7,6 +7,7 @@ so a test drives it with nodes in its own process.
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -34,6 +35,7 @@ from federation.coordinator.evidence_log import (
 )
 from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.labels import Facts, label
+from federation.coordinator.policy import pool_of
 from federation.coordinator.results import question_result, training_result
 from federation.coordinator.runs import Run
 from federation.coordinator.sessions import (
@@ -58,8 +60,8 @@ from federation.run_permit import Leg as LegName
 from federation.run_permit import RunPermit, sign_permit
 from models.errors import ModelError
 from models.files import save
-from privacy.errors import PrivacyError
-from privacy.loss import Delta
+from privacy.errors import LedgerConflict, PrivacyError, UnknownReservation
+from privacy.loss import Delta, Rho
 from privacy.mechanisms import LIBRARY
 
 TEND_S = 10
@@ -205,6 +207,10 @@ class _Attempt:
 
 def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any], int]:
     desk, plan = dispatcher.desk, attempt.plan
+    pool, rho = pool_of(plan.purpose), Rho(value=plan.rho)
+    desk.ledger.reserve(
+        pool, rho, attempt.run.id, datetime.now(UTC)
+    )  # it is, unless a repair lost it
     deadline_s = desk.settings.deadline_s
     evidence, sessions, now = desk.evidence, dispatcher.sessions, dispatcher.now()
     greet(plan.cohort, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
@@ -283,7 +289,8 @@ def _delta(department: str, head: int, dispatcher: Dispatcher) -> bytes:
 def _refuse(run: Run, reason: Exception, desk: Desk, *, spent: bool) -> None:
     at = datetime.now(UTC)
     settle = desk.ledger.commit if spent else desk.ledger.abandon
-    settle(run.id, at)
+    with suppress(UnknownReservation, LedgerConflict):  # a repair has charged it with what was lost
+        settle(run.id, at)
     code = getattr(reason, "code", None) or type(reason).__name__
     log_refusal(desk.evidence, run, code=code, spent=spent, at=int(at.timestamp()))
     desk.runs.end_refused(run.id, code=code, text=str(reason), now=int(at.timestamp()))

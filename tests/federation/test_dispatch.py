@@ -15,7 +15,7 @@ from federation.coordinator.settings import load_coordinator_settings
 from federation.errors import DepartmentMissing, PlanInvalid, RequestMismatch
 from federation.messages import Answer, Ask
 from federation.node.answer import answer
-from privacy.errors import BudgetExceeded
+from privacy.errors import BudgetExceeded, LedgerBroken
 
 NOW = 1_800_000_000  # by the nodes' clocks, which opened their ledgers then
 POLICY = """
@@ -238,6 +238,28 @@ def test_a_run_whose_process_died_is_ended_and_stays_spent(coordinator: Coordina
     assert ended.refusal is not None
     assert ended.refusal["code"] == "RunInterrupted"
     assert coordinator.used() == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_run_whose_promise_was_lost_is_promised_again_or_ended(
+    coordinator: Coordinator, *, taken: bool
+) -> None:
+    run, desk = coordinator.submit(QUESTION), coordinator.dispatcher.desk
+    if taken:
+        desk.runs.take()
+    with desk.engine.begin() as database:
+        database.exec_driver_sql('delete from privacy_ledger where "index" = 2')
+    with pytest.raises(LedgerBroken):
+        open_dispatcher(desk.settings, coordinator.wire)
+    desk.ledger.repair("a page was lost", "ann", datetime.now(UTC))
+    dispatcher = open_dispatcher(desk.settings, coordinator.wire)
+    dispatcher.now = lambda: NOW
+    assert dispatcher.carry_out_next() is not taken
+    ended = dispatcher.desk.runs.get(run.id)
+    assert ended.state is (RunState.REFUSED if taken else RunState.RELEASED)
+    firm = budgets(dispatcher.desk)[0]
+    assert firm.spent_rho == pytest.approx(0.5 if taken else 1.0)  # charged twice, never less
+    assert firm.reserved_rho == 0
 
 
 @pytest.mark.parametrize(
