@@ -6,7 +6,7 @@ and Steinke 2020). How wide a share is, and why, is in `noise_shares`.
 
 import math
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import version
 from statistics import NormalDist
 
@@ -152,9 +152,14 @@ def draw_noise(sigma: int, size: int) -> IntVector:
     Returns:
         int64[size]. SENSITIVE: each draw hides one coordinate of one sum.
     """
-    measurement = _SPACE >> dp.m.then_gaussian(scale=float(sigma)) >> as_array()
-    drawn: IntVector = measurement(np.zeros(size, dtype=np.int64))
+    drawn: IntVector = _gaussian(sigma)(np.zeros(size, dtype=np.int64))
     return drawn
+
+
+@lru_cache(maxsize=256)
+def _gaussian(sigma: int) -> dp.Measurement:
+    measurement: dp.Measurement = _SPACE >> dp.m.then_gaussian(scale=float(sigma)) >> as_array()
+    return measurement
 
 
 def _noised(bounded: BoundedSum, sigma: int, *, cohort: int, noise: Noise) -> IntVector:
