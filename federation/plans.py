@@ -15,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from federation.errors import PlanInvalid
 from privacy.loss import Rho, rounded_down
+from privacy.planning import LEAST_RHO, MOST_RHO
 from privacy.units import ContributionBound, PrivacyUnit
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Loss = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+Loss = Annotated[float, Field(ge=LEAST_RHO, le=MOST_RHO, allow_inf_nan=False)]
+"""Less than LEAST_RHO would take noise so wide that the sum of a cohort could wrap."""
 
 
 class _Frozen(BaseModel):

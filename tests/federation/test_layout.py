@@ -3,6 +3,7 @@
 from math import prod
 from typing import Any
 
+import numpy as np
 import pytest
 
 from consent.catalogue import Catalogue, Field
@@ -11,7 +12,13 @@ from consent.purposes import Purpose
 from federation import layout
 from federation.errors import PlanInvalid
 from federation.plans import QuestionPlan, TrainingPlan
+from privacy.bounds import BoundedSum, bounded_count, bounded_gradient, bounded_total
+from privacy.errors import InvalidBound
+from privacy.lattice import IntVector
+from privacy.loss import Rho
+from privacy.mechanisms import add_noise_share, release_locally
 from privacy.noise_shares import MINIMUM_SHARE_SIGMA, share_sigma
+from privacy.planning import LEAST_RHO
 
 CATALOGUE = Catalogue(
     name="test",
@@ -135,3 +142,45 @@ def test_a_models_inputs_are_the_widths_of_its_features() -> None:
 def test_a_question_says_what_its_intervals_cover() -> None:
     assert layout.intervals(training()) == ()
     assert "noise only" in layout.intervals(question())[0]
+
+
+LARGEST = {
+    "cohort": tuple(f"d{number:02}" for number in range(16)),
+    "tolerance": 15,
+    "unit": "household",
+    "clients_per_household": 100,
+    "rho": LEAST_RHO,
+}
+
+
+def flat(sigma: int, size: int) -> IntVector:
+    return np.full(size, sigma, dtype=np.int64)
+
+
+def nobodys_total(plan: QuestionPlan) -> BoundedSum:
+    nobody = np.zeros(0, dtype=np.int64)
+    return bounded_total(
+        "total", nobody, nobody, 1, lower=-1.0, upper=1.0, unit=plan.unit, bound=plan.bound
+    )
+
+
+def test_the_largest_question_has_room_for_the_noise_of_the_least_loss() -> None:
+    means = tuple({"kind": "mean", "field": f"f{number}"} for number in range(8))
+    plan = question(**LARGEST, statistics=means, owned=False)
+    scale = layout.question_blocks(question(**LARGEST, owned=False), CATALOGUE)[0].scale
+    nobody = np.zeros(0, dtype=np.int64)
+    count = bounded_count(nobody, 1, scale=scale, unit=plan.unit, bound=plan.bound)
+    for bounded in (count, nobodys_total(plan)):
+        add_noise_share(bounded, rho=plan.rho_per_statistic, cohort=16, tolerance=15, noise=flat)
+
+
+def test_the_noise_of_a_millionth_of_the_least_loss_has_no_room() -> None:
+    total, rho = nobodys_total(question(**LARGEST, owned=False)), Rho(LEAST_RHO / 1e6)
+    with pytest.raises(InvalidBound, match="full cohort"):
+        add_noise_share(total, rho=rho, cohort=16, tolerance=15, noise=flat)
+
+
+def test_the_longest_training_has_room_for_the_noise_of_the_least_loss() -> None:
+    plan = training(**LARGEST, rounds=100, local_steps=1000, clip_norm=100.0)
+    gradient = bounded_gradient(np.zeros(3), clip_norm=plan.clip_norm, unit=plan.unit)
+    release_locally(gradient, rho=plan.rho_of_step, noise=flat)

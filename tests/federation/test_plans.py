@@ -59,6 +59,7 @@ def test_any_changed_fact_changes_the_name(key: str, rho: float) -> None:
     [
         ({"rho": 0}, "rho"),
         ({"rho": -1.0}, "rho"),
+        ({"rho": 1e-13}, "rho"),
         ({"rho": float("nan")}, "rho"),
         ({"rho": float("inf")}, "rho"),
         ({"cohort": ["risk"]}, "cohort"),
