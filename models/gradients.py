@@ -1,70 +1,83 @@
-"""The sum of per-client clipped gradients, at the price of an ordinary backward pass."""
+"""The sum of per-client clipped gradients, at about the price of an ordinary backward pass."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
-from torch.linalg import vector_norm
-from torch.nn import functional
+from torch import Tensor
 
+from models.architectures import Architecture, layer_sizes, size
+from models.bookkeeping import Block, Product, Space, block_of, clip_block, space_for
 from models.errors import InvalidSetting, LabelNotBinary, NotFinite, WrongShape
-from models.networks import linear_layers
-from models.vectors import Vector
+from models.evenness import product_for, widths
+from models.vectors import Vector, check_vector
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.float32]
 
-BLOCK_ROWS = 2048  # a block's arrays stay in the processor's cache
+LARGEST = 2.0**20
+"""A feature beyond counts as this, a weight beyond is refused: then no float32 overflows."""
 
 
-def clipped_gradient_sum(
-    model: nn.Sequential, features: Features, labels: Labels, clip_norm: float
-) -> Vector:
-    """Sum over clients of the loss gradient, each clipped to L2 norm ``clip_norm``.
+def clipped_sum_over(
+    features: Features, labels: Labels, *, architecture: Architecture, clip_norm: float
+) -> Callable[[Vector], Vector]:
+    """The sum over these clients of the loss gradient, each clipped, as a function of the weights.
 
-    The loss of a client is the binary cross-entropy of its logit. Its gradient at a linear layer
-    with input a and output gradient b is the matrix b aᵀ and the bias gradient b, so its squared
-    norm over all layers is Σ |b|² (|a|² + 1), and the sum of the clipped gradients of a layer is
-    (c·B)ᵀA with one factor c = min(1, clip_norm / norm) per client (Bu, Wang, Zha, Karypis 2023,
-    "Differentially private optimization on large model at small cost"). No per-client gradient is
-    ever written out.
+    The rows are checked and laid out once, for any number of steps; ``models.bookkeeping`` says
+    what is computed. The loss of a client is the binary cross-entropy of its logit, its gradient is
+    clipped to L2 norm ``clip_norm``.
 
     Guarantee: one row is one privacy unit; adding or removing a row moves the result by at most
-    clip_norm * (1 + 1e-4) in L2 norm, whatever the other rows are. The margin is for rounding.
-    Everything is computed in float64, because a matrix product rounds a row by its place in the
-    block: in float32 one removal shifts the others' sums by 1e-4 at 100,000 rows (measured) and
-    can switch a ReLU; in float64 it is 1e-12, and only a ReLU whose input lies within 1e-14 of
-    zero, and not at zero, could switch.
+    clip_norm * (1 + 1e-4) in L2 norm, whatever the other rows are, up to 2**21 of them. The margin
+    is for rounding, and a tenth of it is needed:
+
+    * what a client adds is the same bit for bit with or without the others, ReLU switches included
+      (``models.evenness``), and has norm at most clip_norm (1 + 1e-11);
+    * it is added in float64, n rows in blocks of r >= 96, which errs by at most
+      (r + n/r) 2**-53 n clip_norm (Higham 2002, "Accuracy and Stability of Numerical Algorithms",
+      section 4.2), here and in the neighbor: 1.1e-5 clip_norm together for n = 2**21.
 
     Args:
-        model: a network made by ``models.architectures.build``.
-        features: float32[n, inputs], sensitive; n may be 0.
+        features: float32[n, inputs], sensitive; n may be 0. Beyond ±2**20 they count as ±2**20.
         labels: float32[n] of 0 and 1, sensitive. The caller drops rows without a label.
+        architecture: the network's shape, public.
         clip_norm: bound C on a client's gradient norm, public, > 0.
 
     Returns:
-        float64[d] in the order of ``models.parameters``; sensitive until noise is added.
+        a function of the weights float64[d], public, that returns the sum float64[d], both in the
+        order of ``models.parameters``; it refuses weights of another shape (WrongShape), that are
+        not finite (NotFinite) or beyond ±2**20 (InvalidSetting), whatever the rows. The sum is
+        sensitive until noise is added. It keeps a copy of the rows and works in one thread at a
+        time.
 
     Raises:
         InvalidSetting: clip_norm is not positive and finite.
         WrongShape: the features do not fit the network, or the labels do not fit the features.
-        NotFinite: a feature is NaN or infinite, or the network's weights have grown so large
-            that a gradient is.
+        NotFinite: a feature is NaN or infinite.
         LabelNotBinary: a label is neither 0 nor 1.
     """
     if not (math.isfinite(clip_norm) and clip_norm > 0):
         raise InvalidSetting(name="clip_norm", value=clip_norm, allowed="a positive number")
-    layers = linear_layers(model)
-    check_rows(features, labels, inputs=layers[0].in_features)
-    total = np.zeros(sum(layer.out_features * (layer.in_features + 1) for layer in layers))
-    for start in range(0, len(labels), BLOCK_ROWS):
-        stop = start + BLOCK_ROWS
-        total += _block(layers, features[start:stop], labels[start:stop], clip_norm)
-    if not np.isfinite(total).all():
-        raise NotFinite(what="the gradient", advice="lower the learning rate")
-    return total
+    check_rows(features, labels, inputs=architecture.inputs)
+    product = product_for(architecture)
+    with torch.inference_mode():
+        blocks = _blocks(features, labels, architecture, product)
+
+    @torch.inference_mode()
+    def clipped_sum(weights: Vector) -> Vector:
+        matrices = _matrices(architecture, weights)
+        sums = [torch.zeros(matrix.shape, dtype=torch.float64) for matrix in matrices]
+        for block, space in blocks:
+            clip_block(block, matrices, clip_norm, space=space, product=product)
+            for total, layer in zip(sums, space.layers, strict=True):
+                total.addmm_(layer.clipped, layer.inputs.T)
+        parts = [part for total in sums for part in (total[:, :-1].reshape(-1), total[:, -1])]
+        return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
+
+    return clipped_sum
 
 
 def check_rows(features: Features, labels: Labels, *, inputs: int) -> None:
@@ -100,31 +113,43 @@ def check_features(features: Features, *, inputs: int) -> None:
         raise NotFinite(what="features", advice="fill what is missing before training")
 
 
-@torch.no_grad()
-def _block(layers: list[nn.Linear], features: Features, labels: Labels, clip_norm: float) -> Vector:
-    signal = torch.from_numpy(np.asarray(features, dtype=np.float64))
-    inputs = []
-    for layer in layers[:-1]:
-        inputs.append(signal)
-        signal = functional.linear(signal, layer.weight, layer.bias).relu_()
-    inputs.append(signal)
-    logits = functional.linear(signal, layers[-1].weight, layers[-1].bias)
+def _blocks(
+    features: Features, labels: Labels, architecture: Architecture, product: Product
+) -> list[tuple[Block, Space]]:
+    """The clients as columns, block by block; the last block has the least width that fits."""
+    allowed = widths(architecture)
+    most = allowed[-1]
+    spaces: dict[int, Space] = {}
+    blocks = []
+    for start in range(0, len(labels), most):
+        rows = torch.from_numpy(features[start : start + most].astype(np.float32))
+        classes = torch.from_numpy(labels[start : start + most].astype(np.float32))
+        columns = next(width for width in allowed if width >= len(rows))
+        if columns not in spaces:
+            spaces[columns] = space_for(architecture, columns)
+        padded, signs = torch.zeros(architecture.inputs, columns), torch.zeros(1, columns)
+        padded[:, : len(rows)] = rows.clamp_(-LARGEST, LARGEST).T
+        signs[0, : len(rows)] = 1 - 2 * classes
+        blocks.append((block_of(padded, signs, product), spaces[columns]))
+    return blocks
 
-    target = torch.from_numpy(np.asarray(labels, dtype=np.float64)).unsqueeze(1)
-    slopes = [torch.sigmoid(logits) - target]
-    for layer, activation in zip(reversed(layers[1:]), reversed(inputs[1:]), strict=True):
-        slopes.append((slopes[-1] @ layer.weight) * activation.sign())  # sign: the slope of ReLU
-    slopes.reverse()
 
-    squared_norm = torch.zeros(len(labels), dtype=torch.float64)
-    for slope, activation in zip(slopes, inputs, strict=True):
-        squared_norm += vector_norm(slope, dim=1).square_() * (
-            vector_norm(activation, dim=1).square_() + 1
+def _matrices(architecture: Architecture, weights: Vector) -> list[Tensor]:
+    """Each layer's weights and bias as float32[outputs, inputs + 1]."""
+    check_vector(weights, size(architecture))
+    largest = float(np.abs(weights).max())
+    if largest > LARGEST:
+        raise InvalidSetting(
+            name="the largest weight",
+            value=largest,
+            allowed=f"at most {LARGEST:.0f}: lower the learning rate",
         )
-    factor = (clip_norm / squared_norm.sqrt().clamp_min(clip_norm)).unsqueeze(1)
-
-    parts = []
-    for slope, activation in zip(slopes, inputs, strict=True):
-        clipped = slope * factor
-        parts += [(clipped.T @ activation).reshape(-1), clipped.sum(dim=0)]
-    return torch.cat(parts).numpy()
+    vector = torch.from_numpy(weights.astype(np.float32))
+    matrices = []
+    start = 0
+    for inputs, outputs in layer_sizes(architecture):
+        middle, stop = start + outputs * inputs, start + outputs * (inputs + 1)
+        weight, bias = vector[start:middle].view(outputs, inputs), vector[middle:stop]
+        matrices.append(torch.cat([weight, bias.unsqueeze(1)], dim=1))
+        start = stop
+    return matrices

@@ -7,8 +7,7 @@ import numpy as np
 
 from models.architectures import Architecture
 from models.errors import InvalidSetting
-from models.gradients import Features, Labels, clipped_gradient_sum
-from models.parameters import load_vector, model_with
+from models.gradients import Features, Labels, clipped_sum_over
 from models.threads import torch_threads
 from models.vectors import Vector, check_vector
 
@@ -60,17 +59,18 @@ def local_steps(
         LabelNotBinary: a label is neither 0 nor 1.
     """
     _check_recipe(steps, learning_rate, momentum, noisy_count)
-    model = model_with(architecture, weights)
     current = np.array(weights, dtype=np.float64)
     velocity = np.zeros_like(current)
     divisor = max(noisy_count, 1.0)
     with torch_threads(threads):
+        clipped_sum = clipped_sum_over(
+            features, labels, architecture=architecture, clip_norm=clip_norm
+        )
         for _ in range(steps):
-            released = noised(clipped_gradient_sum(model, features, labels, clip_norm))
+            released = noised(clipped_sum(current))
             check_vector(released, len(current))
             velocity = momentum * velocity + released / divisor
             current = current - learning_rate * velocity
-            load_vector(model, current)
     return current
 
 
