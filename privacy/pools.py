@@ -7,16 +7,18 @@ they have no order and no rounding. They are rounded, up, only when they are sho
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from privacy.errors import InvalidBound, InvalidLoss
 from privacy.filters import admit
 from privacy.loss import Delta, Rho
-from privacy.windows import Budgets, Window, WindowState, summed
+from privacy.windows import WINDOWS, Budgets, Window, WindowState, summed
 
 _POINT = 1074
 _ONE = 1 << _POINT
 
 
+@lru_cache(maxsize=4096)
 def lineage(pool: str) -> tuple[str, ...]:
     """Return the paths that a charge to a pool reaches: "a/b" gives ("a", "a/b").
 
@@ -97,8 +99,7 @@ class PoolState:
 
     @property
     def _windows(self) -> tuple[tuple[Window, WindowState], ...]:
-        windows = (self.lifetime, self.year, self.month)
-        return tuple(zip((Window.LIFETIME, Window.YEAR, Window.MONTH), windows, strict=True))
+        return tuple(zip(WINDOWS, (self.lifetime, self.year, self.month), strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +137,17 @@ class Account:
         Raises:
             BudgetExceeded: one has not; the longest such window is named.
         """
-        if any(self._near(window, month, exact(rho)) for window in Window):
-            self.state(month).admit(rho, pool)
-
-    def _near(self, window: Window, month: int, amount: int) -> bool:
-        """Say whether a window might refuse: the rule rounds up, by less than 2^-51 of a sum."""
-        total = sum(self.within(window, month)) + amount
-        budget = self.budgets.over(window)
-        return budget is not None and total + (total >> 50) + 2 > exact(budget)
+        amount = exact(rho)
+        for window in WINDOWS:
+            budget = self.budgets.over(window)
+            if budget is None:
+                continue
+            spent, reserved = self.within(window, month)
+            total = spent + reserved + amount
+            # Far off the rule need not be asked: it rounds up by less than 2^-51 of a sum.
+            if total + (total >> 50) + 2 > exact(budget):
+                self.state(month).admit(rho, pool)
+                return
 
     def moved(self, month: int, *, spent: int = 0, reserved: int = 0) -> "Account":
         """Return the account after a change of what was charged in a month."""
@@ -180,7 +184,7 @@ class Account:
 
     def state(self, month: int) -> PoolState:
         """Return what the pool holds in a month."""
-        lifetime, year, month_ = (self._window(window, month) for window in Window)
+        lifetime, year, month_ = (self._window(window, month) for window in WINDOWS)
         return PoolState(
             budget=self.budgets.lifetime,
             delta=self.delta,

@@ -25,6 +25,10 @@ class Window(StrEnum):
     MONTH = "this month"
 
 
+WINDOWS = tuple(Window)
+"""The longest first."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budgets:
     """What one pool may lose. Public.
@@ -41,13 +45,9 @@ class Budgets:
 
     def over(self, window: Window) -> Rho | None:
         """Return the budget of a window, None if it has none."""
-        match window:
-            case Window.LIFETIME:
-                return self.lifetime
-            case Window.YEAR:
-                return self.year
-            case Window.MONTH:
-                return self.month
+        if window is Window.LIFETIME:
+            return self.lifetime
+        return self.year if window is Window.YEAR else self.month
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +86,8 @@ def month_of(at: datetime) -> int:
 
 def summed(months: Mapping[int, tuple[int, int]], window: Window, month: int) -> tuple[int, int]:
     """Return spent and reserved of the month window or the year window that ends with a month."""
-    first = month if window is Window.MONTH else month - MONTHS_A_YEAR + 1
-    found = [months[m] for m in range(first, month + 1) if m in months]
+    if window is Window.MONTH:
+        return months.get(month, (0, 0))
+    year = range(month - MONTHS_A_YEAR + 1, month + 1)
+    found = [months[m] for m in year if m in months]
     return sum(spent for spent, _ in found), sum(reserved for _, reserved in found)
