@@ -8,7 +8,7 @@
     view       = "view.sql"         # one SELECT: client_id, then columns named as the fields
     policy     = "policy.toml"      # what this department answers, whatever the coordinator says
     keys       = "keys"             # this department's folder of the enrolment
-    state      = "state"            # ledger, journal and log; keep it over restarts
+    state      = "state"            # ledger, journal, log and noise; keep it over restarts
 """
 
 from pathlib import Path
