@@ -91,7 +91,7 @@ def _as_json(report: Report) -> dict[str, object]:
 
 
 def _print(report: Report) -> None:
-    out = Console(highlight=False)
+    out = Console(highlight=False, soft_wrap=True)
     kinds = ", ".join(f"{count} {kind}" for kind, count in report.kinds.items())
     out.print(f"{report.size} entries under {report.checkpoints} checkpoints: {kinds or 'none'}")
     out.print(f"root {report.root.hex()}")
