@@ -30,11 +30,10 @@ from privacy.odds import log_grid, odds_of_release
 from privacy.store import Ledger
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
-DEPARTMENTS = ("advisory", "research", "risk")
-COMMON = {"title": "-", "departments": DEPARTMENTS, "level": 1}
+COMMON = {"title": "-", "departments": ("advisory", "research", "risk"), "level": 1}
 CATALOGUE = Catalogue(
     name="test",
-    departments=DEPARTMENTS,
+    departments=("advisory", "research", "risk"),
     purposes=(Purpose(name="review", title="-"), Purpose(name="closed", title="-")),
     fields=tuple(
         Field.model_validate(COMMON | {"purposes": ("review",)} | facts, strict=False)
