@@ -24,10 +24,9 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
 )
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from federation.deployment.certificates import Authority, new_authority, server_certificate
-from federation.deployment.errors import AlreadyEnrolled, InvalidName, NotEnrolled
+from federation.deployment.errors import AlreadyEnrolled, InvalidName
 from federation.roster import DepartmentKeys, Roster, sign_roster
 from federation.sealing import seal
 
@@ -37,7 +36,6 @@ ALIGNMENT_KEY_LABEL = b"infosandbox/alignment-key/v1"
 _DEPARTMENT = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _FIRM_CHARACTERS = 40  # leaves room in a certificate's common name, 64 at most
 _SECRET_BYTES = 32
-_MARK = "enrolment.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +71,6 @@ class Enrolment:
     def department(self, name: str) -> Path:
         """The folder of one department."""
         return self.folder / "departments" / name
-
-
-class _Mark(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    firm: str
-    departments: tuple[str, ...]
-    enrolled_at: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +125,7 @@ def enrol(
         "ca.crt": authority.certificate_pem(),
     }
     names = tuple(key.name for key in keys)
-    mark = _Mark(firm=firm, departments=names, enrolled_at=now.isoformat())
+    mark = {"firm": firm, "departments": names, "enrolled_at": now.isoformat()}
     with _new_folder(folder) as draft:
         files = {
             **{f"firm/{name}": content for name, content in shared.items()},
@@ -148,26 +138,13 @@ def enrol(
             "consent/levels.key": secrets.token_bytes(_SECRET_BYTES),
             "consent/receipts.key": secrets.token_bytes(_SECRET_BYTES),
             **{f"consent/pseudonyms/{key.name}.key": key.pseudonym for key in keys},
-            _MARK: rfc8785.dumps(mark.model_dump(mode="json")),
+            "enrolment.json": rfc8785.dumps(mark),
         }
         for key in keys:
             files |= _department_files(key, shared, authority, now=now)
         for name, content in files.items():
             _put(draft, name, content)
     return Enrolment(firm=firm, folder=folder, departments=names)
-
-
-def load_enrolment(folder: Path) -> Enrolment:
-    """Find an enrolment that was written before.
-
-    Raises:
-        NotEnrolled: the folder holds none.
-    """
-    try:
-        mark = _Mark.model_validate_json((folder / _MARK).read_bytes())
-    except (OSError, ValidationError):
-        raise NotEnrolled(folder) from None
-    return Enrolment(firm=mark.firm, folder=folder, departments=mark.departments)
 
 
 def _check(firm: str, departments: Sequence[str]) -> None:

@@ -63,9 +63,7 @@ _MESSAGES = (
     "push-object",
     "confirm-message-received",
 )
-CONTROL_PATHS = _paths(
-    "control", "start-run", "stop-run", "list-runs", "register-node", "list-nodes"
-)
+CONTROL_PATHS = _paths("control", "start-run", "list-runs", "register-node", "list-nodes")
 FLEET_PATHS = _paths(
     "fleet",
     *_MESSAGES,
@@ -246,11 +244,6 @@ class ControlClient:
         answer = _ask("list-runs", lambda: self._http.ListRuns(request))
         status = answer.run_dict[run_id].status
         return RunStatus(status=status.status, sub_status=status.sub_status, details=status.details)
-
-    def stop_run(self, run_id: int) -> None:
-        """Stop a run; its ServerApp ends within 30 s."""
-        request = control_pb2.StopRunRequest(run_id=run_id)
-        _ask("stop-run", lambda: self._http.StopRun(request))
 
     def register_node(self, openssh: str, name: str) -> int:
         """Admit a SuperNode by its public key (OpenSSH text); return its node id."""

@@ -1,8 +1,8 @@
 """A federation on one machine: SuperLink, SuperExec, and per department a node and a worker."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -259,23 +259,3 @@ def _roster(enrolment: Enrolment) -> Roster:
     if not isinstance(root, Ed25519PublicKey):
         raise NotEnrolled(enrolment.folder)
     return open_roster(signed, root)
-
-
-@contextmanager
-def running(
-    state: Path,
-    enrolment: Enrolment,
-    departments: Mapping[str, Path],
-    *,
-    coordinator: Path,
-    progress: Progress = _silent,
-    port: int = 0,
-) -> Iterator[Sandbox]:
-    """Run a sandbox for the length of a block; arguments and errors as `Sandbox.start`."""
-    sandbox = Sandbox.start(
-        state, enrolment, departments, coordinator=coordinator, progress=progress, port=port
-    )
-    try:
-        yield sandbox
-    finally:
-        sandbox.stop()

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from federation.deployment.certificates import new_authority, server_certificate
-from federation.deployment.enrolment import ALIGNMENT_KEY_LABEL, Enrolment, enrol, load_enrolment
-from federation.deployment.errors import AlreadyEnrolled, InvalidName, NotEnrolled
+from federation.deployment.enrolment import ALIGNMENT_KEY_LABEL, Enrolment, enrol
+from federation.deployment.errors import AlreadyEnrolled, InvalidName
 from federation.errors import WrongSignature
 from federation.roster import Roster, open_roster
 from federation.sealing import open_sealed
@@ -153,12 +153,6 @@ def test_departments_that_cannot_stand_in_a_path_are_refused(
 ) -> None:
     with pytest.raises(InvalidName):
         enrol("Demo Firm", names, tmp_path / "keys", now=NOW)
-
-
-def test_an_enrolment_is_found_again(enrolment: Enrolment, tmp_path: Path) -> None:
-    assert load_enrolment(enrolment.folder) == enrolment
-    with pytest.raises(NotEnrolled):
-        load_enrolment(tmp_path)
 
 
 def shake_hands(authority: bytes, certificate: Path, key: Path, host: str) -> None:

@@ -195,7 +195,7 @@ def test_a_node_can_be_signed_off_in_its_own_name() -> None:
 
 
 def test_the_control_client_knows_the_methods_and_fields() -> None:
-    for method in ("StartRun", "StopRun", "ListRuns", "RegisterNode", "ListNodes"):
+    for method in ("StartRun", "ListRuns", "RegisterNode", "ListNodes"):
         assert parameters(getattr(ControlHttpClient, method)) == ["self", "request"]
     assert {"fab", "federation"} <= set(control_pb2.StartRunRequest.DESCRIPTOR.fields_by_name)
     assert {"public_key", "name"} <= set(control_pb2.RegisterNodeRequest.DESCRIPTOR.fields_by_name)

@@ -78,13 +78,15 @@ def test_a_stranger_can_neither_start_nor_list_nor_stop_runs(
     for attempt in (
         lambda: stranger.StartRun(control_pb2.StartRunRequest(federation="@none/default")),
         lambda: stranger.ListRuns(control_pb2.ListRunsRequest()),
-        lambda: stranger.StopRun(control_pb2.StopRunRequest(run_id=echo.sandbox.run_id)),
         lambda: stranger.RegisterNode(control_pb2.RegisterNodeRequest(public_key=b"mine")),
         lambda: stranger.ListNodes(control_pb2.ListNodesRequest()),
     ):
         with pytest.raises(httpx.HTTPStatusError) as caught:
             attempt()
         assert caught.value.response.status_code == 401
+    with pytest.raises(httpx.HTTPStatusError) as caught:
+        stranger.StopRun(control_pb2.StopRunRequest(run_id=echo.sandbox.run_id))
+    assert caught.value.response.status_code == 404, "nobody stops a run over the network"
     assert echo.sandbox.control.run_status(echo.sandbox.run_id).status == "running"
 
 
