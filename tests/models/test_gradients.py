@@ -9,12 +9,12 @@ from hypothesis.extra.numpy import arrays
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.architectures import Architecture, layer_sizes, size
-from models.errors import InvalidSetting, LabelNotBinary, ModelError, NotFinite, WrongShape
 from models.evenness import widths
 from models.gradients import LARGEST, clipped_sum_over
 from models.networks import linear_layers
 from models.parameters import initial_vector, model_with
 from models.threads import torch_threads
+from tests.models.gradient_cases import Case, clipped_gradient_sum, crowd
 
 MARGIN = 1e-4
 ROUNDING = 1e-12  # of a sum of a few clients, in clip norms
@@ -23,7 +23,6 @@ SHAPES = [
     Architecture(inputs=3, hidden=(4,)),
     Architecture(inputs=3, hidden=(4, 2)),
 ]
-Case = tuple[Architecture, np.ndarray, np.ndarray, np.ndarray]
 GradientSum = Callable[[Architecture, np.ndarray, np.ndarray, np.ndarray, float], np.ndarray]
 
 
@@ -31,17 +30,6 @@ GradientSum = Callable[[Architecture, np.ndarray, np.ndarray, np.ndarray, float]
 def one_thread() -> Iterator[None]:
     with torch_threads(1):
         yield
-
-
-def clipped_gradient_sum(
-    architecture: Architecture,
-    weights: np.ndarray,
-    features: np.ndarray,
-    labels: np.ndarray,
-    clip_norm: float,
-) -> np.ndarray:
-    clipped_sum = clipped_sum_over(features, labels, architecture=architecture, clip_norm=clip_norm)
-    return clipped_sum(weights)
 
 
 @st.composite
@@ -97,18 +85,6 @@ def test_the_sum_is_that_of_a_loop_over_clients(case: Case, clip_norm: float) ->
         clipped_client_by_client(*case, clip_norm),
         rtol=1e-5,
         atol=1e-5 * clip_norm,
-    )
-
-
-def crowd(n: int, hidden: tuple[int, ...]) -> Case:
-    generator = torch.Generator().manual_seed(n)
-    architecture = Architecture(inputs=50, hidden=hidden)
-    noise = torch.randn(size(architecture), dtype=torch.float64, generator=generator)
-    return (
-        architecture,
-        initial_vector(architecture) + 0.1 * noise.numpy(),
-        torch.rand(n, 50, generator=generator).numpy(),
-        (torch.rand(n, generator=generator) < 0.5).float().numpy(),
     )
 
 
@@ -321,87 +297,3 @@ def test_the_same_weights_give_the_same_sum_again() -> None:
     kept = first.tobytes()
     assert clipped_sum(weights / 2).tobytes() != kept
     assert clipped_sum(weights).tobytes() == kept == first.tobytes()
-
-
-def test_the_rows_are_copied() -> None:
-    architecture, weights, features, labels = crowd(30, ())
-    clipped_sum = clipped_sum_over(features, labels, architecture=architecture, clip_norm=0.1)
-    kept = clipped_sum(weights).tobytes()
-    features[:], labels[:] = 0, 0
-    assert clipped_sum(weights).tobytes() == kept
-
-
-def test_a_feature_beyond_the_largest_counts_as_the_largest() -> None:
-    architecture, weights, features, labels = crowd(30, (8,))
-    features[3], features[4] = np.float32(1e30), np.float32(-1e30)
-    far = clipped_gradient_sum(architecture, weights, features, labels, 1.0)
-    features[3], features[4] = LARGEST, -LARGEST
-    assert clipped_gradient_sum(architecture, weights, features, labels, 1.0).tolist() == list(far)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_feature_that_is_not_finite_is_refused(bad: float) -> None:
-    architecture, weights, features, labels = crowd(30, ())
-    features[17, 3] = bad
-    with pytest.raises(NotFinite) as refusal:
-        clipped_gradient_sum(architecture, weights, features, labels, 1.0)
-    assert refusal.value.what == "features"
-    assert_says_nothing_about_rows(refusal.value, ["17", "30", "nan", "inf"])
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, 0.5, 2.0])
-def test_a_label_that_is_neither_zero_nor_one_is_refused(bad: float) -> None:
-    architecture, weights, features, labels = crowd(30, ())
-    labels[17] = bad
-    with pytest.raises(LabelNotBinary) as refusal:
-        clipped_gradient_sum(architecture, weights, features, labels, 1.0)
-    assert_says_nothing_about_rows(refusal.value, ["17", "30", "nan", "inf", "-1", "0.5", "2"])
-
-
-@pytest.mark.parametrize(
-    ("features_shape", "labels_shape"), [((30, 49), (30,)), ((30,), (30,)), ((30, 50), (31,))]
-)
-def test_arrays_that_do_not_fit_are_refused(
-    features_shape: tuple[int, ...], labels_shape: tuple[int, ...]
-) -> None:
-    architecture, weights, _, _ = crowd(1, ())
-    features, labels = np.zeros(features_shape, np.float32), np.zeros(labels_shape, np.float32)
-    with pytest.raises(WrongShape) as refusal:
-        clipped_gradient_sum(architecture, weights, features, labels, 1.0)
-    assert_says_nothing_about_rows(refusal.value, ["30", "31"])
-
-
-def assert_says_nothing_about_rows(error: ModelError, secrets: list[str]) -> None:
-    said = f"{error} {error!r} {vars(error)}"
-    assert [secret for secret in secrets if secret in said] == []
-
-
-@pytest.mark.parametrize("clip_norm", [0.0, -1.0, np.nan, np.inf])
-def test_a_clip_norm_that_bounds_nothing_is_refused(clip_norm: float) -> None:
-    with pytest.raises(InvalidSetting):
-        clipped_gradient_sum(*crowd(3, ()), clip_norm)
-
-
-@pytest.mark.parametrize(
-    ("bad", "error"),
-    [
-        (np.nan, NotFinite),
-        (np.inf, NotFinite),
-        (1.001 * LARGEST, InvalidSetting),
-        (-1e300, InvalidSetting),
-    ],
-)
-@pytest.mark.parametrize("n", [0, 30])
-def test_weights_that_would_overflow_are_refused_whatever_the_rows(
-    bad: float, error: type[ModelError], n: int
-) -> None:
-    architecture, weights, features, labels = crowd(n, ())
-    weights[7] = bad
-    with pytest.raises(error):
-        clipped_gradient_sum(architecture, weights, features, labels, 1.0)
-
-
-def test_weights_of_another_network_are_refused() -> None:
-    architecture, weights, features, labels = crowd(3, (4,))
-    with pytest.raises(WrongShape):
-        clipped_gradient_sum(architecture, weights[:-1], features, labels, 1.0)
