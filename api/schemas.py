@@ -159,8 +159,27 @@ class Submitted(RunView):
         return cls.model_validate(_view(run) | told)
 
 
+class BudgetWindow(_Wire):
+    """One window of a pool; null where it has no budget of its own."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    budget_rho: float | None
+    spent_rho: float
+    reserved_rho: float
+    remaining_rho: float | None
+    budget_epsilon: float | None
+    spent_epsilon: float
+
+
 class Budget(_Wire):
-    """One pool: ρ as the ledger holds it, and ε at δ. Reserved counts as spent."""
+    """One pool: ρ as the ledger holds it, and ε at δ. Reserved counts as spent.
+
+    The plain figures are for life, but for ``remaining_rho``: the least of all windows. ``month``
+    is the calendar month in UTC, ``year`` that one and the eleven before.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
 
     pool: str
     budget_rho: float
@@ -170,11 +189,14 @@ class Budget(_Wire):
     budget_epsilon: float
     spent_epsilon: float
     delta: float
+    month: BudgetWindow
+    year: BudgetWindow
+    lifetime: BudgetWindow
 
     @classmethod
     def of(cls, view: PoolView) -> Self:
         """Show one pool of the desk."""
-        return cls(**{name: getattr(view, name) for name in cls.model_fields})
+        return cls.model_validate(view)
 
 
 class CatalogueView(_Wire):

@@ -1,1 +1,1 @@
-"""The command line: ``infosandbox demo`` and ``infosandbox serve``."""
+"""The command line: ``infosandbox``."""

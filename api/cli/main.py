@@ -1,6 +1,7 @@
 """The program ``infosandbox``. An error of ours is one line and an exit code, never a traceback."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api.cli import client, log
+from api.cli import asking, client, log, overseeing
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
@@ -30,6 +31,18 @@ app = typer.Typer(
 
 app.add_typer(log.app, epilog=EPILOG)
 app.add_typer(client.app, epilog=EPILOG)
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    asking.ask,
+    asking.train,
+    asking.price,
+    asking.budget,
+    asking.odds,
+    overseeing.approve,
+    overseeing.export,
+    overseeing.verify,
+)
+for command in _COMMANDS:
+    app.command(epilog=EPILOG)(command)
 
 
 @app.command(epilog=EPILOG)

@@ -1,8 +1,10 @@
+import time
 from pathlib import Path
 
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.witness_book import Heard, WitnessBook
 from federation.database import open_database
@@ -40,3 +42,29 @@ def test_health_fails_when_the_runs_cannot_be_read(
 
 def test_health_tells_no_path(anyone: TestClient, tmp_path: Path) -> None:
     assert str(tmp_path) not in anyone.get("/healthz").text
+
+
+def test_readiness_waits_for_the_serverapp(
+    anyone: TestClient, coordinator: CoordinatorSettings
+) -> None:
+    assert anyone.get("/readyz").status_code == 503
+    assert anyone.get("/readyz").json()["coordinator"] == "failing"
+    Heartbeat(open_database(coordinator.database)).beat(until=int(time.time()) + 60)
+    answer = anyone.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "ok"
+    assert len(answer.json()["catalogue"]) == 64
+    Heartbeat(open_database(coordinator.database)).beat(until=int(time.time()) - 1)
+    assert anyone.get("/readyz").status_code == 503
+
+
+def test_readiness_fails_with_the_database(
+    anyone: TestClient, coordinator: CoordinatorSettings
+) -> None:
+    engine = open_database(coordinator.database)
+    Heartbeat(engine).beat(until=int(time.time()) + 60)
+    with engine.begin() as database:
+        database.execute(text("DROP TABLE heartbeats"))
+    answer = anyone.get("/readyz")
+    assert (answer.status_code, answer.json()["coordinator"]) == (503, "failing")
+    assert answer.json()["database"] == "ok"

@@ -1,0 +1,99 @@
+"""``infosandbox ask``, ``train``, ``price``, ``budget``, ``odds``: what analysts do at the API."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from api.cli.exits import Exit
+from api.cli.options import Api, AsJson, Request, Token, connect, read_request, say_json
+from api.cli.tables import budget_table, price_table
+from api.client import Client, Json, Refusal
+from api.demo.show import cost_line, question_table, refusal_panel, say
+from consent.catalogue import Catalogue
+from privacy.loss import Delta, Epsilon
+from privacy.odds import odds_of_claim
+from privacy.odds_text import Language, sentences
+
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to its end.")]
+
+
+def ask(
+    request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
+) -> None:
+    """Ask a question and show its answer; exit 3 if it is refused."""
+    _carry_out("/api/v1/questions", request, connect(api, token), wait=wait, as_json=as_json)
+
+
+def train(
+    request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
+) -> None:
+    """Train a shared model and say where it is; exit 3 if it is refused."""
+    _carry_out("/api/v1/trainings", request, connect(api, token), wait=wait, as_json=as_json)
+
+
+def price(request: Request, *, api: Api, token: Token, as_json: AsJson = False) -> None:
+    """Say what a question or a training would cost. Touches no data, spends nothing."""
+    body = read_request(request)
+    kind = "training" if "target" in body else "question"
+    found = connect(api, token).post("/api/v1/price", {"kind": kind} | body)
+    say_json(found) if as_json else Console().print(price_table(found))
+
+
+def budget(*, api: Api, token: Token, as_json: AsJson = False) -> None:
+    """Show every pool: this month, twelve months and for life side by side."""
+    pools = connect(api, token).get("/api/v1/budget")
+    say_json(pools) if as_json else Console().print(budget_table(pools))
+
+
+def odds(
+    *,
+    epsilon: Annotated[float, typer.Option(help="Of one release, or of many together.")],
+    delta: Annotated[float, typer.Option(help="Where ε is stated.")] = 1e-6,
+    language: Annotated[Language, typer.Option(help="Of the sentences.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Say in words what ε at δ lets an attacker do. Needs no API."""
+    found = odds_of_claim(Epsilon(epsilon), Delta(delta))
+    text = sentences(found, language)
+    if as_json:
+        numbers = asdict(found) | {"epsilon": found.epsilon.value, "delta": found.delta.value}
+        say_json(numbers | {"language": language, "sentences": text})
+    else:
+        for sentence in text:
+            typer.echo(sentence)
+
+
+def _carry_out(path: str, request: Request, client: Client, *, wait: bool, as_json: bool) -> None:
+    body = read_request(request)
+    err = Console(stderr=True)
+    with err.status("asking") as status:
+        run = client.submit(path, body)
+        if wait and not isinstance(run, Refusal):
+            run = client.follow(run, lambda step, _part: status.update(step), alive=lambda: None)
+    if isinstance(run, Refusal):
+        if as_json:
+            say_json({"refusal": {"code": run.code, "text": run.text or run.title}})
+        else:
+            err.print(refusal_panel(run, str(body.get("reason", ""))))
+        raise typer.Exit(Exit.REFUSED)
+    if as_json:
+        say_json(run)
+    else:
+        _show(run, client)
+
+
+def _show(run: Json, client: Client) -> None:
+    out = Console()
+    if run["state"] != "released":
+        say(out, f"Run {run['id']}: {run['step']}.")
+        return
+    if run["kind"] == "question":
+        catalogue = Catalogue.model_validate(
+            client.get("/api/v1/catalogue")["catalogue"], strict=False
+        )
+        out.print(question_table(run["result"], catalogue, run["plan"]["reason"]))
+    else:
+        say(out, f"The model is {run['result']['model']}, SHA-256 {run['result']['sha256']}.")
+    say(out, cost_line(run["label"], client.budget(run["purpose"])))

@@ -1,0 +1,90 @@
+"""What people read of the desk in a terminal. Nothing is computed but widths and rounding."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from api.client import Json
+from federation.coordinator.verify import Report
+
+
+def budget_table(pools: Sequence[Json]) -> Table:
+    """Show every pool, its windows side by side: ε spent of ε given."""
+    table = Table(title="ε spent of ε given, at the pool's δ; what is reserved counts as spent")
+    for column in ("pool", "this month", "12 months", "for life", "left now (ρ)", "δ"):
+        table.add_column(column, justify="left" if column == "pool" else "right")
+    for pool in pools:
+        windows = [_window(pool[name]) for name in ("month", "year", "lifetime")]
+        left, delta = f"{pool['remaining_rho']:.4g}", f"{pool['delta']:.0e}"
+        table.add_row(escape(pool["pool"]), *windows, left, delta)
+    return table
+
+
+def _window(window: Json) -> str:
+    budget = window["budget_epsilon"]
+    of = "no limit" if budget is None else f"{budget:.3g}"
+    return f"{window['spent_epsilon']:.3g} of {of}"
+
+
+def price_table(price: Json) -> Table:
+    """Show what a plan would cost."""
+    table = Table(show_header=False)
+    table.add_row("costs", f"ε = {price['epsilon']:.4g} at δ = {price['delta']:.0e}")
+    table.add_row("in ρ", f"{price['rho']:.4g}, of {price['remaining_rho']:.4g} left now")
+    table.add_row("needs two officers", "yes" if price["needs_approval"] else "no")
+    return table
+
+
+def approvals_table(approvals: Iterable[Json]) -> Table:
+    """Show the runs that wait, and those who may decide about them."""
+    table = Table(title="Runs that wait for two officers")
+    for column in ("run", "asker", "purpose", "ρ", "why", "opinions", "until", "yours"):
+        table.add_column(column)
+    for one in approvals:
+        run, plan = one["run"], one["plan"]
+        table.add_row(
+            run["id"],
+            escape(run["asker"]),
+            escape(run["purpose"]),
+            f"{plan['rho']:.4g}",
+            escape(plan["reason"]),
+            str(one["given"]),
+            one["expires_at"][:10],
+            "to give" if one["may_decide"] else "given, or not yours to give",
+        )
+    return table
+
+
+def opinions_table(approval: Json) -> Table:
+    """Show the opinions on one run that its reader may know."""
+    table = Table()
+    for column in ("officer", "opinion", "reason"):
+        table.add_column(column)
+    for one in approval["opinions"]:
+        table.add_row(escape(one["officer"]), one["opinion"], escape(one["reason"]))
+    return table
+
+
+def report_tables(report: Report) -> list[Table]:
+    """Show a verification: every pool by both accountants, then what is wrong."""
+    pools = Table(title="Every pool for life, recomputed from the entries")
+    for column in ("pool", "ρ used", "of", "ε OpenDP", "ε dp_accounting", "exact", "of", "δ"):
+        pools.add_column(column, justify="left" if column == "pool" else "right")
+    for one in report.pools:
+        pools.add_row(
+            escape(one.pool),
+            f"{one.used_rho:.6g}",
+            f"{one.budget_rho:.6g}",
+            f"{one.epsilon:.6g}",
+            f"{one.epsilon_renyi:.6g}",
+            f"{one.epsilon_exact:.6g}",
+            f"{one.budget_epsilon:.6g}",
+            f"{one.delta:.0e}",
+        )
+    wrong = Table(title="What is wrong")
+    for column in ("what", "where", "how"):
+        wrong.add_column(column)
+    for finding in report.findings:
+        wrong.add_row(finding.wrong.value, escape(finding.where), escape(finding.text))
+    return [*([pools] if report.pools else []), *([wrong] if report.findings else [])]
