@@ -93,7 +93,7 @@ def test_a_saboteur_coordinator_who_makes_everyone_an_owner_breaks_the_bound(
 
 def test_the_declared_sums_are_the_layouts(firm: Any) -> None:
     for owned in (True, False):
-        plan = firm.plan(owned=owned, statistics=2 * STATISTICS, by=("age", "education"))
+        plan = firm.plan(owned=owned, statistics=STATISTICS, by=("age", "education"))
         if owned:
             leg = admitted(firm, plan, "tokens", "risk", 0)
             size = len(sent_tokens(firm.nodes["risk"], leg, plan)) // 16
