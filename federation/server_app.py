@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import httpx
 from flwr.app import Context, Message
 from flwr.serverapp import Grid, ServerApp
 
@@ -45,9 +46,16 @@ class GridExchange:
         """Push one Message to each department and pull until all have answered.
 
         Raises:
-            DepartmentMissing: who did not answer in time, or whose node is not connected.
+            DepartmentMissing: who did not answer in time, or whose node is not connected; everyone,
+                if the SuperLink itself fails, as it may for a moment after a restart.
             ProtocolError: a reply that is no answer; no text of the reply is repeated.
         """
+        try:
+            return self._exchanged(asks, deadline_s)
+        except httpx.HTTPError:
+            raise DepartmentMissing(tuple(sorted(asks)), deadline_s) from None
+
+    def _exchanged(self, asks: Mapping[str, Ask], deadline_s: float) -> dict[str, Answer]:
         ends = time.monotonic() + deadline_s
         nodes = self._connected(asks, ends, deadline_s)
         messages = [
