@@ -53,7 +53,8 @@ _CLAIM = struct.Struct(">QQ")
 _PLACE = struct.Struct(">QQQ")
 _PREFIX = struct.Struct(">Q12s")
 _FILE_BYTES = _PREFIX.size + 8 * BLOCK + 16
-_FILE = re.compile(r"(\d{1,19})-(\d{1,19})\.noise")
+_FILE = re.compile(r"(\d{1,18})-(\d{1,18})\.noise")
+_LARGEST_NUMBER = 10**18 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -114,12 +115,14 @@ class NoiseBlocks:
             noise: int64[BLOCK], drawn for this and nothing else. SENSITIVE.
 
         Raises:
-            NoisePoolRefused: as check.
+            NoisePoolRefused: as check; or the index or a file's name was altered.
             OSError: the disk is full, or the folder cannot be written.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._locked() as index:
             number = 1 + max([*index.used.values(), *(n for _, n in self._files())], default=0)
+            if number > _LARGEST_NUMBER:  # its name would not be found, and refilling never end
+                raise NoisePoolRefused("holds a number that no node has drawn")
             written, nonce = self.clock(), token_bytes(12)
             place = _PLACE.pack(sigma, number, written)
             sealed = index.cipher.encrypt(nonce, noise.astype("<i8").tobytes(), place)
