@@ -100,6 +100,8 @@ def _print(report: Report) -> None:
         out.print(table)
     counts = f"{report.entries} ledger entries, {report.runs} runs, {report.releases} releases"
     say(out, f"{counts}; {report.cosignatures} cosignatures; head {report.head}")
+    for repair in report.repairs:
+        say(out, f"The ledger was repaired: {repair}.")
     for unchecked in report.unchecked:
         say(out, f"Not checked: {unchecked.value}.")
     verdict = "Everything that was checked holds." if report.ok else "This evidence is not whole."

@@ -31,13 +31,20 @@ from federation.errors import FederationError
 from federation.plans import read_plan
 from models.errors import ModelError
 from privacy.entries import Decided, Opinion
-from privacy.errors import BudgetExceeded, LedgerConflict, NoiseTooSmall
+from privacy.errors import BudgetExceeded, LedgerConflict, NoiseTooSmall, UnknownPool
 from privacy.loss import Rho
 
 NEEDED = 2
 LEAST_REASON, MOST_REASON = 3, 500
 
-_REFUSALS = (ConsentError, FederationError, ModelError, BudgetExceeded, NoiseTooSmall)
+_REFUSALS = (
+    ConsentError,
+    FederationError,
+    ModelError,
+    BudgetExceeded,
+    NoiseTooSmall,
+    UnknownPool,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

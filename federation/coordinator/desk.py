@@ -197,7 +197,9 @@ def submit(
     waiting = needs_approval(plan, desk)
     attempt = desk.runs.attempts(name, question)
     run = run_name(question, attempt)
-    if not waiting:
+    if waiting:
+        desk.ledger.state(pool_of(plan.purpose))  # there must be a budget, however little is left
+    else:
         desk.ledger.reserve(pool_of(plan.purpose), Rho(value=plan.rho), run, at)
         log_accepted(desk.evidence, plan, run=run, asker=asker, at=int(at.timestamp()))
     return desk.runs.add(

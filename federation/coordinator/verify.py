@@ -19,7 +19,7 @@ from federation.coordinator.verify_pools import PoolFigures, check_pools
 from federation.coordinator.verify_runs import check_runs
 from federation.roster import Roster
 from federation.witness import log_key, witness_keys
-from privacy.entries import GENESIS, Entry, from_text
+from privacy.entries import GENESIS, Entry, Repaired, from_text
 from privacy.errors import BudgetExceeded, LedgerBroken
 from privacy.ledger import follow_read
 from privacy.ledger_state import EMPTY, LedgerState
@@ -33,6 +33,7 @@ class Unchecked(StrEnum):
     AFTER_BREAK = "totals, charges and labels: they rest on the ledger, and the ledger is broken"
     LOG_KEYS = "the transparency log's signatures: name the folder of the firm's roster"
     LOG_MISSING = "the transparency log: the file holds none"
+    REPAIRED = "charges and approvals of runs before a repair of the ledger, where they were lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Report:
         entries: of the ledger. head: the digest of the last one.
         runs: how many. releases: how many of them released something.
         pools: recomputed, by both accountants.
+        repairs: every repair of the ledger: who, why and when.
         cosignatures: of the log's newest checkpoint, by departments.
         findings: what is wrong.
         unchecked: what could not be checked.
@@ -53,6 +55,7 @@ class Report:
     runs: int
     releases: int
     pools: tuple[PoolFigures, ...]
+    repairs: tuple[str, ...]
     cosignatures: int
     findings: tuple[Finding, ...]
     unchecked: tuple[Unchecked, ...]
@@ -95,12 +98,20 @@ def verify(data: bytes, *, head: str | None = None, roster: Roster | None = None
         pools, wrong = check_pools(file, entries, state)
         notes.findings += wrong
     notes.findings += check_runs(file, entries, state)
+    repairs = tuple(
+        f"{event.at.isoformat()} {event.who}: {event.reason}"
+        for event in (entry.event for entry in entries)
+        if isinstance(event, Repaired)
+    )
+    if repairs:
+        notes.unchecked.append(Unchecked.REPAIRED)
     return Report(
         entries=len(entries),
         head=entries[-1].digest if entries else GENESIS,
         runs=len(file.runs),
         releases=sum(run.get("state") == "released" for run in file.runs),
         pools=pools,
+        repairs=repairs,
         cosignatures=_check_log(file, roster, notes),
         findings=tuple(notes.findings),
         unchecked=tuple(notes.unchecked),

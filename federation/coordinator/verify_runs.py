@@ -20,7 +20,7 @@ from federation.coordinator.verify_labels import check_label
 from federation.coordinator.verify_pools import read_policy
 from federation.errors import PlanInvalid
 from federation.plans import read_plan
-from privacy.entries import Committed, Decided, Entry, Reserved
+from privacy.entries import Committed, Decided, Entry, Repaired, Reserved
 from privacy.ledger_state import LedgerState, Status
 
 Json = Mapping[str, Any]
@@ -51,6 +51,8 @@ class _Books:
     catalogues: Mapping[str, Catalogue]
     consents: Mapping[str, Sequence[Decided]]
     """The opinions that were in when a request was charged."""
+    repaired_at: int
+    """Of the last repair; entries about runs from before it may be lost. 0 if there was none."""
     log: Mapping[int, bytes]
     """The transparency log's entries by index."""
 
@@ -68,6 +70,10 @@ def check_runs(
         ],
         catalogues={c.digest(): c for c in map(_catalogue, file.catalogues) if c is not None},
         consents=_consents(entries),
+        repaired_at=max(
+            (int(e.event.at.timestamp()) for e in entries if isinstance(e.event, Repaired)),
+            default=0,
+        ),
         log=dict(read_export("".join(file.log).encode()).entries),
     )
     findings = [finding for run in file.runs for finding in _check(run, books)]
@@ -141,10 +147,10 @@ def _names(run: Json) -> tuple[str, str]:
 
 
 def _check_charge(run: Json, plan: AnyPlan, books: _Books, state: LedgerState) -> Iterator[Finding]:
-    where = f"run {run['id']}"
+    where, lost = f"run {run['id']}", run["accepted_at"] <= books.repaired_at
     promise = state.reservations.get(run["id"])
     if promise is None:
-        if run["state"] in {"accepted", "running", "released"}:
+        if not lost and run["state"] in {"accepted", "running", "released"}:
             yield Finding(Wrong.CHARGE, where, f"is {run['state']} and nothing was reserved for it")
         return
     if (promise.pool, promise.rho.value) != (pool_of(plan.purpose), plan.rho):
@@ -155,7 +161,7 @@ def _check_charge(run: Json, plan: AnyPlan, books: _Books, state: LedgerState) -
     policy = _policy_at(books, run["accepted_at"])
     if policy is not None and plan.rho > policy.rho(policy.automatic_epsilon).value:
         consents = counted(books.consents.get(run["id"], ()), asker=run["asker"])
-        if not approved(consents):
+        if not (lost or approved(consents)):
             text = "is above the automatic limit and was charged before two officers agreed"
             yield Finding(Wrong.APPROVAL, where, text)
 

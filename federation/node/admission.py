@@ -13,7 +13,7 @@ from consent.decisions import Permit, check_fields, decide
 from consent.epochs import apply, open_delta
 from federation import layout
 from federation.errors import PermitInvalid, PlanInvalid, ProtocolError, SessionUnknown
-from federation.messages import Ask
+from federation.messages import CONSENT_LABEL, Ask
 from federation.node import policy
 from federation.node.announcements import read_announcements
 from federation.node.node import Attempt, Node
@@ -23,10 +23,6 @@ from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import Announcement, verified_publics
 from privacy.loss import Rho
 from privacy.pools import lineage
-
-CONSENT_LABEL = b"consent-epoch"
-"""What the consent service seals a department's epoch delta under."""
-
 
 FREE = frozenset({"check", "tokens"})
 """The legs that release no sum and reserve nothing."""

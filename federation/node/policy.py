@@ -108,7 +108,7 @@ def check(plan: QuestionPlan | TrainingPlan, policy: Policy, *, department: str)
         reason = f"a sum needs at least {policy.minimum_cohort} departments"
         raise PolicyRefusal(department, "minimum_cohort", reason)
     if plan.tolerance < policy.minimum_tolerance:
-        reason = f"the noise must tolerate at least {policy.minimum_tolerance} departments"
+        reason = f"its tolerance must be at least {policy.minimum_tolerance}"
         raise PolicyRefusal(department, "minimum_tolerance", reason)
     if plan.rho > policy.max_rho:
         reason = f"rho {plan.rho:g} is above {policy.max_rho:g} for one plan"

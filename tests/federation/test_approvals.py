@@ -23,7 +23,7 @@ from federation.coordinator.errors import NotWaiting, OpinionGiven, OwnPlan, Rea
 from federation.coordinator.runs import Run, RunState
 from federation.errors import RunUnknown
 from privacy.entries import Decided, Opinion, Reserved
-from privacy.errors import ClockWentBack
+from privacy.errors import ClockWentBack, UnknownPool
 from privacy.loss import Rho
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
@@ -175,6 +175,12 @@ def test_what_policy_forbids_by_now_is_refused(desk: Desk, make_desk: MakeDesk) 
     ended = say(run, stricter, "otto").run
     assert ended.refusal is not None
     assert ended.refusal["code"] == "CohortTooSmall"
+
+
+def test_a_purpose_without_a_budget_is_refused_at_once(desk: Desk) -> None:
+    with pytest.raises(UnknownPool):
+        submit(plan_of(DEAR | {"purpose": "marketing", "by": ["age"]}, desk), desk, asker="ann")
+    assert desk.runs.waiting() == []
 
 
 def test_the_same_question_joins_the_run_that_waits(desk: Desk) -> None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
-from federation.coordinator.desk import Desk
+from federation.coordinator.desk import Desk, plan_of, submit
 from federation.coordinator.documents import Documents
 from federation.coordinator.export import export, read_evidence
 from federation.coordinator.findings import Wrong
@@ -95,3 +96,21 @@ def test_what_the_desk_works_under_is_kept_once_until_it_changes(
     assert kinds == ["policy", "catalogue", "policy", "policy"]
     file = read_evidence(b"".join(export(desk, now=AT)))
     assert [p["policy"]["automatic_epsilon"] for p in file.policies] == [2.0, 1.0, 2.0]
+
+
+def test_a_repair_is_told_and_what_it_lost_is_not_called_tampering(
+    make_desk: Callable[..., Desk],
+) -> None:
+    desk = make_desk(POLICY)
+    plan = {"kind": "question", "purpose": "review", "statistics": [{"kind": "count"}]}
+    for number in range(3):
+        asked = plan_of(plan | {"rho": 0.01 + number / 100, "reason": "a test"}, desk)
+        submit(asked, desk, asker="ann", now=AT)
+    with desk.engine.begin() as database:
+        database.execute(text('DELETE FROM privacy_ledger WHERE "index" = 4'))
+    desk.ledger.repair("a bad disk", "olga", AT)
+    report = verify(b"".join(export(make_desk(POLICY), now=AT + timedelta(hours=1))))
+    assert report.findings == ()
+    assert Unchecked.REPAIRED in report.unchecked
+    assert [line.endswith("olga: a bad disk") for line in report.repairs] == [True]
+    assert all(pool.used_rho >= 0.06 for pool in report.pools)
