@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from models.architectures import Architecture, layer_sizes
-from models.bookkeeping import Product, Space, block_of, clip_block, space_for
+from models.bookkeeping import (
+    Product,
+    Space,
+    Weights,
+    block_of,
+    clip_block,
+    space_for,
+    weights_of,
+)
 
 TILE = 96
 """Columns: a multiple of what matrix kernels (4 to 48) and vector units (4 to 32) take at once."""
@@ -61,7 +69,7 @@ def is_even(product: Product, architecture: Architecture) -> bool:
     for _ in range(PROBES):
         crowd = torch.rand(architecture.inputs, 2 * most, generator=generator) * 2 - 1
         weights = [
-            torch.randn(outputs, inputs + 1, generator=generator) / inputs**0.5
+            weights_of(torch.randn(outputs, inputs + 1, generator=generator) / inputs**0.5)
             for inputs, outputs in layer_sizes(architecture)
         ]
         halves = (_numbers(half, weights, spaces[-1], product) for half in crowd.chunk(2, dim=1))
@@ -74,11 +82,11 @@ def is_even(product: Product, architecture: Architecture) -> bool:
     return True
 
 
-def _numbers(features: Tensor, weights: list[Tensor], space: Space, product: Product) -> Tensor:
+def _numbers(features: Tensor, weights: list[Weights], space: Space, product: Product) -> Tensor:
     """All that is summed of each client: float64[numbers, clients]."""
     block = block_of(features, torch.ones(1, features.shape[1]), product)
     clip_block(block, weights, 1.0, space=space, product=product)
-    return torch.cat([part for layer in space.layers for part in (layer.inputs, layer.clipped)])
+    return torch.cat([*space.inputs, *space.clipped])
 
 
 def fast(weights: Tensor, columns: Tensor, out: Tensor) -> None:

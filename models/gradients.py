@@ -6,10 +6,17 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from models.architectures import Architecture, layer_sizes, size
-from models.bookkeeping import Block, Product, Space, block_of, clip_block, space_for
+from models.bookkeeping import (
+    Block,
+    Space,
+    Weights,
+    block_of,
+    clip_block,
+    space_for,
+    weights_of,
+)
 from models.errors import InvalidSetting, LabelNotBinary, NotFinite, WrongShape
 from models.evenness import product_for, widths
 from models.vectors import Vector, check_vector
@@ -62,18 +69,17 @@ def clipped_sum_over(
     if not (math.isfinite(clip_norm) and clip_norm > 0):
         raise InvalidSetting(name="clip_norm", value=clip_norm, allowed="a positive number")
     check_rows(features, labels, inputs=architecture.inputs)
-    product = product_for(architecture)
     with torch.inference_mode():
-        blocks = _blocks(features, labels, architecture, product)
+        blocks = _blocks(features, labels, architecture)
 
     @torch.inference_mode()
     def clipped_sum(weights: Vector) -> Vector:
-        matrices = _matrices(architecture, weights)
-        sums = [torch.zeros(matrix.shape, dtype=torch.float64) for matrix in matrices]
+        layers, product = _layers(architecture, weights), product_for(architecture)
+        sums = [torch.zeros(layer.forward.shape, dtype=torch.float64) for layer in layers]
         for block, space in blocks:
-            clip_block(block, matrices, clip_norm, space=space, product=product)
-            for total, layer in zip(sums, space.layers, strict=True):
-                total.addmm_(layer.clipped, layer.inputs.T)
+            clip_block(block, layers, clip_norm, space=space, product=product)
+            for total, clipped, inputs in zip(sums, space.clipped, space.inputs, strict=True):
+                total.addmm_(clipped, inputs.T)
         parts = [part for total in sums for part in (total[:, :-1].reshape(-1), total[:, -1])]
         return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
 
@@ -114,10 +120,10 @@ def check_features(features: Features, *, inputs: int) -> None:
 
 
 def _blocks(
-    features: Features, labels: Labels, architecture: Architecture, product: Product
+    features: Features, labels: Labels, architecture: Architecture
 ) -> list[tuple[Block, Space]]:
     """The clients as columns, block by block; the last block has the least width that fits."""
-    allowed = widths(architecture)
+    allowed, product = widths(architecture), product_for(architecture)
     most = allowed[-1]
     spaces: dict[int, Space] = {}
     blocks = []
@@ -134,8 +140,8 @@ def _blocks(
     return blocks
 
 
-def _matrices(architecture: Architecture, weights: Vector) -> list[Tensor]:
-    """Each layer's weights and bias as float32[outputs, inputs + 1]."""
+def _layers(architecture: Architecture, weights: Vector) -> list[Weights]:
+    """The weights in single precision, layer by layer; refused if a sum could overflow there."""
     check_vector(weights, size(architecture))
     largest = float(np.abs(weights).max())
     if largest > LARGEST:
@@ -145,11 +151,11 @@ def _matrices(architecture: Architecture, weights: Vector) -> list[Tensor]:
             allowed=f"at most {LARGEST:.0f}: lower the learning rate",
         )
     vector = torch.from_numpy(weights.astype(np.float32))
-    matrices = []
+    layers = []
     start = 0
     for inputs, outputs in layer_sizes(architecture):
         middle, stop = start + outputs * inputs, start + outputs * (inputs + 1)
         weight, bias = vector[start:middle].view(outputs, inputs), vector[middle:stop]
-        matrices.append(torch.cat([weight, bias.unsqueeze(1)], dim=1))
+        layers.append(weights_of(torch.cat([weight, bias.unsqueeze(1)], dim=1)))
         start = stop
-    return matrices
+    return layers
