@@ -10,7 +10,8 @@ from consent.catalogue import Catalogue
 from consent.levels import Level
 from federation.coordinator.desk import PoolView
 from federation.coordinator.runs import Run, RunState, Submission
-from federation.plans import Name, Statistic
+from federation.plan_base import Name
+from federation.question_plan import Statistic
 from privacy.units import PrivacyUnit
 
 Loss = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]

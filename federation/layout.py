@@ -7,8 +7,6 @@ total for each mean, in the plan's order. A block has one place per cell; the ce
 of the ``by`` fields' labels, the last field running fastest (one cell if there is no ``by``).
 A total is summed in units of half the field's public range around its middle, so that every client
 adds a number in [−1, 1] whatever the field's unit is, and no sum comes near the ring's 2^63.
-
-A training round's vector is described in :mod:`federation.updates`.
 """
 
 from dataclasses import dataclass
@@ -17,14 +15,12 @@ from math import prod
 
 from consent.catalogue import Catalogue, Field
 from federation.errors import PlanInvalid
-from federation.plans import Mean, QuestionPlan, TrainingPlan
-from models.architectures import Architecture
+from federation.question_plan import Mean, QuestionPlan
 from privacy.bounds import total_lattice
 from privacy.noise_shares import count_scale
 from privacy.units import NeighboringRelation
 
 MAX_CELLS = 4096
-BINARY = 2
 RELATION = NeighboringRelation.ADD_OR_REMOVE
 
 
@@ -56,26 +52,6 @@ class Block:
     def places(self) -> slice:
         """Where the block stands in the vector."""
         return slice(self.start, self.start + self.size)
-
-
-def check(plan: QuestionPlan | TrainingPlan, catalogue: Catalogue) -> None:
-    """Refuse a plan that no node could turn into a vector. Touches no data and spends nothing.
-
-    Raises:
-        PlanInvalid: more clients of a household than the catalogue lets count, a mean of something
-            else than a number, a target without exactly two labels, too many cells.
-        ModelError: the network is beyond its limits.
-        UnknownField: the catalogue has no such field.
-        NoiseTooSmall: ρ is so large that the noise of one department would be too small.
-    """
-    if plan.clients_per_household > catalogue.clients_per_household:
-        raise PlanInvalid(
-            f"clients_per_household: at most {catalogue.clients_per_household} of a household count"
-        )
-    if isinstance(plan, QuestionPlan):
-        question_blocks(plan, catalogue)
-    else:
-        architecture_of(plan, catalogue)
 
 
 def by_fields(plan: QuestionPlan, catalogue: Catalogue) -> tuple[Field, ...]:
@@ -157,47 +133,3 @@ def number_bounds(field: Field) -> tuple[float, float]:
     if field.kind != "number" or field.lower is None or field.upper is None:
         raise PlanInvalid(f"{field.name} is not a number: only a number has a mean")
     return field.lower, field.upper
-
-
-def width(field: Field) -> int:
-    """Return how many inputs of a model a field takes.
-
-    A number and a flag take two (presence, value), a category one for each of its categories.
-    """
-    return len(field.categories) if field.kind == "category" else 2
-
-
-def feature_fields(plan: TrainingPlan, catalogue: Catalogue) -> tuple[Field, ...]:
-    """Return the fields of the design matrix, in the plan's order."""
-    return tuple(catalogue.field(name) for name in plan.features)
-
-
-def target_field(plan: TrainingPlan, catalogue: Catalogue) -> Field:
-    """Return what the model learns; its second label is the positive class.
-
-    Raises:
-        PlanInvalid: it is neither a flag nor a category of two.
-    """
-    field = catalogue.field(plan.target)
-    if field.kind == "number" or len(field.labels()) != BINARY:
-        raise PlanInvalid(f"target: {field.name} must be a flag or have exactly two categories")
-    return field
-
-
-def architecture_of(plan: TrainingPlan, catalogue: Catalogue) -> Architecture:
-    """Return the shape of the plan's model.
-
-    Raises:
-        PlanInvalid: the target is not binary.
-        UnknownField: the catalogue has no such field.
-    """
-    target_field(plan, catalogue)
-    inputs = sum(width(field) for field in feature_fields(plan, catalogue))
-    return Architecture(inputs=inputs, hidden=plan.hidden)
-
-
-def intervals(plan: QuestionPlan | TrainingPlan) -> tuple[str, ...]:
-    """Say what the intervals of a plan's release cover, for its label."""
-    if isinstance(plan, TrainingPlan):
-        return ()
-    return ("noise only, 95 %, each cell by itself",)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from federation.derivation import framed
 from federation.errors import NotInRoster, ProtocolError, WrongSignature
-from federation.plans import Name
+from federation.plan_base import Name
 
 _LABEL = b"infosandbox/roster/v1"
 _AS_HEX = ConfigDict(

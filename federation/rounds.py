@@ -1,7 +1,8 @@
 """One plan's journey as a sans-I/O machine: legs go out, answers come in, releases come out.
 
-Each journey is a generator. It yields a :class:`Leg`, is sent the departments' answers, and returns
-what was released; it never sees a socket, a clock or a row. Read a journey from top to bottom.
+Each kind of plan has a journey in a file of its own (question_journey, training_journey). It is a
+generator: it yields a :class:`Leg`, is sent the departments' answers and returns what was released.
+It never sees a socket, a clock or a row. Read a journey from top to bottom.
 """
 
 import json
@@ -10,20 +11,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from consent.catalogue import Catalogue
-from federation import layout
-from federation.alignment import TOKEN_BYTES, owners
 from federation.errors import DepartmentRefused, ProtocolError
 from federation.messages import Answer, Ask
-from federation.plans import QuestionPlan, TrainingPlan, canonical, digest
+from federation.plans import AnyPlan, canonical, digest
+from federation.run_permit import FREE
 from federation.run_permit import Leg as LegName
 from federation.secure_aggregation.protocol import MaskedVector, combine
-from federation.updates import decode_update, update_size
 from privacy.lattice import IntVector
-from privacy.mechanisms import Release, release
-from privacy.units import NeighboringRelation
 
 Answers = Mapping[str, Answer]
 Result = TypeVar("Result")
@@ -47,7 +43,7 @@ class Brief:
     announcements: the cohort's signed session keys by department, each as JSON.
     """
 
-    plan: QuestionPlan | TrainingPlan
+    plan: AnyPlan
     attempt: int
     catalogue: Catalogue
     announcements: Mapping[str, bytes]
@@ -76,15 +72,15 @@ class Brief:
             )
             for department in self.plan.cohort
         }
-        return Leg(step=step, asks=asks, spends=name in {"sum", "round"})
+        return Leg(step=step, asks=asks, spends=name not in FREE)
 
 
 Journey = Generator[Leg, Answers, Result]
 
 
-def legs_of(plan: QuestionPlan | TrainingPlan) -> int:
+def legs_of(plan: AnyPlan) -> int:
     """Return how many legs a plan takes, the one that spends nothing included."""
-    return 1 + (plan.rounds if isinstance(plan, TrainingPlan) else 1)
+    return sum(plan.legs.values())
 
 
 def drive(journey: Journey[Result], exchange: Callable[[Leg], Answers]) -> Result:
@@ -107,74 +103,8 @@ def drive(journey: Journey[Result], exchange: Callable[[Leg], Answers]) -> Resul
         return result
 
 
-def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
-    """Ask one question: find each client's owner if the plan wants it, then add the masked sums.
-
-    Returns one Release per block of the plan's layout: the count, then each mean's total.
-    """
-    plan = brief.plan
-    if not isinstance(plan, QuestionPlan):
-        raise ProtocolError("this journey is a question's")
-    owned: dict[str, bytes] = {}
-    if not plan.owned:
-        yield from _checked(brief)
-    else:
-        leg = brief.leg("tokens", step="finding each client's owner")
-        answers = accepted(leg, (yield leg))
-        lists = {d: _tokens(answer.payload) for d, answer in answers.items()}
-        owned = {d: np.packbits(bits).tobytes() for d, bits in owners(lists).items()}
-    leg = brief.leg("sum", step="adding the departments' noised sums", payloads=owned)
-    answers = accepted(leg, (yield leg))
-    blocks = layout.question_blocks(plan, brief.catalogue)
-    noised = noised_sum(brief, 0, answers, size=sum(block.size for block in blocks))
-    return tuple(
-        release(
-            block.name,
-            noised[block.places],
-            sensitivity=block.sensitivity,
-            scale=block.scale,
-            rho=plan.rho_per_statistic,
-            unit=plan.unit,
-            relation=NeighboringRelation.ADD_OR_REMOVE,
-            bound=plan.bound,
-            cohort=len(plan.cohort),
-            tolerance=plan.tolerance,
-        )
-        for block in blocks
-    )
-
-
-def train_model(brief: Brief) -> Journey[npt.NDArray[np.float64]]:
-    """Train one shared model: every round sends the weights out and averages what comes back.
-
-    The weights of the last half of the rounds are averaged (DESIGN section 9). Each department's
-    update is private by itself before it is masked, so the weights may be published as they are.
-
-    Returns float64 [d], in the order of :mod:`models.parameters`.
-    """
-    plan = brief.plan
-    if not isinstance(plan, TrainingPlan):
-        raise ProtocolError("this journey is a training's")
-    from models.parameters import initial_vector  # noqa: PLC0415 - torch, and only trainings need it
-
-    architecture = layout.architecture_of(plan, brief.catalogue)
-    weights = initial_vector(architecture)
-    yield from _checked(brief)
-    kept: list[npt.NDArray[np.float64]] = []
-    for number in range(plan.rounds):
-        sent = dict.fromkeys(plan.cohort, weights.astype("<f8").tobytes())
-        step = f"round {number + 1} of {plan.rounds}"
-        leg = brief.leg("round", number=number, step=step, payloads=sent)
-        answers = accepted(leg, (yield leg))
-        total = noised_sum(brief, number, answers, size=update_size(architecture))
-        weights = decode_update(architecture, total)
-        if number >= plan.rounds // 2:
-            kept.append(weights)
-    average: npt.NDArray[np.float64] = np.mean(kept, axis=0)
-    return average
-
-
-def _checked(brief: Brief) -> Journey[None]:
+def checked(brief: Brief) -> Journey[None]:
+    """Ask every department whether it would carry the plan out; a refusal costs nothing."""
     leg = brief.leg("check", step="asking every department whether it agrees")
     accepted(leg, (yield leg))
 
@@ -218,9 +148,3 @@ def noised_sum(brief: Brief, number: int, answers: Answers, *, size: int) -> Int
 def join_announcements(announcements: Iterable[bytes]) -> bytes:
     """Put the cohort's announcements into one JSON list."""
     return json.dumps([json.loads(a) for a in announcements], separators=(",", ":")).encode()
-
-
-def _tokens(payload: bytes) -> npt.NDArray[np.uint8]:
-    if len(payload) % TOKEN_BYTES:
-        raise ProtocolError("a list of alignment tokens has a broken length")
-    return np.frombuffer(payload, dtype=np.uint8).reshape(-1, TOKEN_BYTES)

@@ -27,6 +27,9 @@ CLOCK_SKEW_S = 60
 
 Leg = Literal["check", "tokens", "sum", "round"]
 
+FREE: frozenset[Leg] = frozenset({"check", "tokens"})
+"""The legs that release no sum and reserve nothing."""
+
 
 class RunPermit(BaseModel):
     """What one leg may do. Times are seconds since the Unix epoch; everything here is public."""

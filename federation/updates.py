@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from consent.catalogue import Catalogue
-from federation import layout
+from federation import training_layout
 from federation.errors import ProtocolError
-from federation.plans import TrainingPlan
+from federation.training_plan import TrainingPlan
 from models.architectures import Architecture, size
 from models.averaging import Mask, divided, input_of, with_shared
 from privacy.lattice import REAL_SCALE, IntVector, RealVector, from_lattice
@@ -32,9 +32,9 @@ def update_size(architecture: Architecture) -> int:
 
 def held_inputs(plan: TrainingPlan, catalogue: Catalogue, department: str) -> Mask:
     """Return bool [inputs]: which inputs of the plan's model a department can feed. Public."""
-    fields = layout.feature_fields(plan, catalogue)
+    fields = training_layout.feature_fields(plan, catalogue)
     held = [department in field.departments for field in fields]
-    return np.repeat(held, [layout.width(field) for field in fields])
+    return np.repeat(held, [training_layout.width(field) for field in fields])
 
 
 def encode_update(

@@ -19,10 +19,10 @@ from consent.catalogue import Catalogue, Field
 from consent.decisions import Permit, check_fields, decide
 from consent.epochs import EpochDelta, Snapshot, apply, pseudonyms
 from consent.store import Register
-from federation import layout
+from federation import training_layout
 from federation.node.columns import Column, absent_column, closed, numpy_column, present
 from federation.node.features import design
-from federation.plans import TrainingPlan
+from federation.training_plan import TrainingPlan
 from federation.updates import held_inputs
 from models.architectures import Architecture
 from models.errors import OneClass
@@ -130,7 +130,7 @@ def compare(
     trained = {d: _examples(_rows(s.kept, consent), plan, catalogue) for d, s in cohort.items()}
     alone = {d: _train({d: examples}, plan, catalogue) for d, examples in trained.items()}
     without_noise = _train(trained, plan, catalogue)
-    architecture = layout.architecture_of(plan, catalogue)
+    architecture = training_layout.architecture_of(plan, catalogue)
     held_out = {d: _rows(split.held_out, consent) for d, split in cohort.items()}
 
     def score(rows: _Rows, views: Mapping[str, _Rows]) -> Scores:
@@ -180,7 +180,7 @@ def _joined(parts: Sequence[_Rows], ids: Sequence[str], fields: Sequence[Field])
 
 def _features(rows: _Rows, plan: TrainingPlan, catalogue: Catalogue) -> Features:
     like_records: Any = rows
-    return design(like_records, layout.feature_fields(plan, catalogue))
+    return design(like_records, training_layout.feature_fields(plan, catalogue))
 
 
 def _labels(rows: _Rows, plan: TrainingPlan) -> Labels:
@@ -204,7 +204,7 @@ def _train(
     return train_without_noise(
         [*parts.values()],
         held=[held_inputs(plan, catalogue, department) for department in parts],
-        architecture=layout.architecture_of(plan, catalogue),
+        architecture=training_layout.architecture_of(plan, catalogue),
         rounds=plan.rounds,
         steps=plan.local_steps,
         clip_norm=plan.clip_norm,

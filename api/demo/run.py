@@ -25,7 +25,8 @@ from federation.database import open_database
 from federation.deployment import processes
 from federation.deployment.processes import Child
 from federation.deployment.sandbox import Sandbox
-from federation.plans import TrainingPlan, read_plan
+from federation.plans import read_plan
+from federation.training_plan import TrainingPlan
 from models.files import load
 
 API_START_S = 60.0

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from consent.catalogue import Catalogue, load_catalogue
 from consent.decisions import check_fields
 from consent.store import Register
-from federation import layout
+from federation import plan_check
 from federation.budgets import keep_to_policy
 from federation.coordinator.documents import keep_documents
 from federation.coordinator.evidence_log import (
@@ -30,14 +30,12 @@ from federation.coordinator.runs import Run, Runs, Submission
 from federation.coordinator.settings import CoordinatorSettings
 from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
-from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
+from federation.plans import AnyPlan, canonical, digest, read_plan
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.pools import PoolState, lineage
 from privacy.store import Ledger
 from privacy.windows import WindowState
-
-AnyPlan = QuestionPlan | TrainingPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,7 +231,7 @@ def standing_answer(plan: AnyPlan, desk: Desk, *, epoch: int, at: int) -> Run | 
 def check(plan: AnyPlan, desk: Desk) -> None:
     """Refuse a plan that the catalogue, the policy or the noise rules forbid. Spends nothing."""
     check_fields(desk.catalogue, plan.fields, plan.purpose)
-    layout.check(plan, desk.catalogue)
+    plan_check.check(plan, desk.catalogue)
     if len(plan.cohort) < desk.policy.minimum_cohort:
         raise CohortTooSmall(len(plan.cohort), desk.policy.minimum_cohort)
     if unknown := set(plan.cohort) - set(desk.catalogue.departments):

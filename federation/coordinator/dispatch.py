@@ -16,7 +16,6 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent.errors import ConsentError
-from federation import layout
 from federation.coordinator.approvals import opinions_on, settle_all
 from federation.coordinator.desk import Desk, open_desk
 from federation.coordinator.epochs import (
@@ -36,7 +35,7 @@ from federation.coordinator.evidence_log import (
 from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.policy import pool_of
-from federation.coordinator.results import question_result, training_result
+from federation.coordinator.released import released
 from federation.coordinator.runs import Run
 from federation.coordinator.sessions import (
     Exchange,
@@ -53,13 +52,13 @@ from federation.errors import (
     RunInterrupted,
 )
 from federation.messages import Answer
-from federation.plans import QuestionPlan, TrainingPlan, read_plan
+from federation.plans import AnyPlan, read_plan
 from federation.roster import Roster
-from federation.rounds import Brief, Leg, ask_question, drive, legs_of, train_model
+from federation.rounds import Brief, Leg, legs_of
 from federation.run_permit import Leg as LegName
 from federation.run_permit import RunPermit, sign_permit
+from federation.training_plan import TrainingPlan
 from models.errors import ModelError
-from models.files import save
 from privacy.errors import LedgerConflict, PrivacyError, UnknownReservation
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import LIBRARY
@@ -199,7 +198,7 @@ def carry_out(run: Run, dispatcher: Dispatcher) -> None:
 @dataclass(slots=True, kw_only=True)
 class _Attempt:
     run: Run
-    plan: QuestionPlan | TrainingPlan
+    plan: AnyPlan
     number: int
     done: int = 0
     spent: bool = False
@@ -245,15 +244,7 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
         remember(answers, sessions, now=dispatcher.now())
         return answers
 
-    if isinstance(plan, QuestionPlan):
-        releases = drive(ask_question(brief), exchange)
-        return question_result(plan, desk.catalogue, releases), head
-    weights = drive(train_model(brief), exchange)
-    architecture = layout.architecture_of(plan, desk.catalogue)
-    path = desk.settings.models / f"{attempt.run.id}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(path, architecture, weights)
-    return training_result(plan, architecture, path), head
+    return released(brief, exchange, attempt.run, desk), head
 
 
 def _permit(attempt: _Attempt, leg: LegName, number: int, head: int, dispatcher: Dispatcher) -> str:

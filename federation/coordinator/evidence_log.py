@@ -43,7 +43,7 @@ from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.witness_book import WitnessBook
 from federation.derivation import derived_key
 from federation.errors import SettingsInvalid
-from federation.plans import QuestionPlan, TrainingPlan, digest
+from federation.plans import AnyPlan, digest
 from federation.roster import Roster, open_roster
 from federation.witness import log_key, origin_of
 from privacy.entries import Decided, Opinion
@@ -124,9 +124,7 @@ def log_collections(evidence: Evidence, catalogue: Catalogue, engine: Engine, *,
     HeldFields(engine).log(evidence.log, name, entries)
 
 
-def log_accepted(
-    evidence: Evidence, plan: QuestionPlan | TrainingPlan, *, run: str, asker: str, at: int
-) -> int:
+def log_accepted(evidence: Evidence, plan: AnyPlan, *, run: str, asker: str, at: int) -> int:
     """Log that a plan was accepted as a run and its ρ reserved; return the entry's index.
 
     Args:

@@ -11,8 +11,8 @@ from typing import Any
 
 from consent.catalogue import Catalogue
 from federation import layout
-from federation.coordinator.results import LEVEL
-from federation.plans import QuestionPlan
+from federation.coordinator.question_result import LEVEL
+from federation.question_plan import QuestionPlan
 from privacy.planning import Sharing, normal_quantile, standard_error
 
 NOT_STATED = "not stated"

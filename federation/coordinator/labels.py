@@ -13,8 +13,9 @@ from typing import Any
 from consent.catalogue import Catalogue
 from federation.coordinator.intervals import NOT_STATED, intervals_of
 from federation.coordinator.policy import pool_of
-from federation.coordinator.results import LEVEL
-from federation.plans import QuestionPlan, TrainingPlan, digest
+from federation.coordinator.question_result import LEVEL
+from federation.plans import AnyPlan, digest
+from federation.question_plan import QuestionPlan
 from privacy.entries import Decided
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import MECHANISM, epsilon_of
@@ -63,7 +64,7 @@ class Facts:
     result: Mapping[str, Any]
 
 
-def label(plan: QuestionPlan | TrainingPlan, catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
+def label(plan: AnyPlan, catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
     """Compose the label of one run's release. Everything in it is public.
 
     Args:
@@ -141,9 +142,7 @@ def _approvers(opinions: Sequence[Decided]) -> str | list[dict[str, str]]:
     ] or AUTOMATIC
 
 
-def _intervals(
-    plan: QuestionPlan | TrainingPlan, catalogue: Catalogue, result: Mapping[str, Any]
-) -> dict[str, Any]:
+def _intervals(plan: AnyPlan, catalogue: Catalogue, result: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(plan, QuestionPlan):
         return {"interval": NOT_STATED, "interval_with_sampling": NOT_STATED}
     found = intervals_of(plan, catalogue, result)

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from consent.levels import Level
 from consent.register import Standing
 from federation.coordinator.consent_log import standings_after
-from federation.coordinator.desk import AnyPlan, Desk
+from federation.coordinator.desk import Desk
 from federation.coordinator.receipt_forms import family_closed_at, open_fields
 from federation.coordinator.runs import Run, RunState
-from federation.plans import QuestionPlan, read_plan
+from federation.plans import AnyPlan, read_plan
+from federation.question_plan import QuestionPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ from federation.budgets import (
     check_order,
     rho_of,
 )
-from federation.plans import Name
+from federation.plan_base import Name
 from federation.settings_file import read_settings
 from privacy.loss import Rho
 from privacy.windows import Budgets

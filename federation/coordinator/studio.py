@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from federation import layout
 from federation.coordinator.desk import Desk, check, plan_of
 from federation.coordinator.policy import pool_of
-from federation.coordinator.results import LEVEL
+from federation.coordinator.question_result import LEVEL
 from federation.errors import PlanInvalid
-from federation.plans import Mean, Name, QuestionPlan, explain
+from federation.plan_base import Frozen, Name
+from federation.plans import explain
+from federation.question_plan import Mean, QuestionPlan
 from privacy.errors import TargetUnreachable
 from privacy.loss import Delta, Epsilon, Rho
 from privacy.odds import (
@@ -45,18 +47,14 @@ from privacy.planning import (
 from privacy.pools import lineage
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class CountTarget(_Frozen):
+class CountTarget(Frozen):
     """Counts within this many clients, in every cell."""
 
     kind: Literal["count"] = "count"
     within: float = Field(gt=0)
 
 
-class MeanTarget(_Frozen):
+class MeanTarget(Frozen):
     """A mean within this much, in a cell of about so many clients with about this mean.
 
     within: in the field's unit, or as a part of the guessed value if ``relative``.

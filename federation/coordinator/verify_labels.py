@@ -7,11 +7,11 @@ from typing import Any
 from consent.catalogue import Catalogue
 from consent.log_entries import Released, read_entry
 from consent.log_errors import EntryInvalid
-from federation.coordinator.desk import AnyPlan
 from federation.coordinator.evidence_log import json_digest
 from federation.coordinator.findings import Finding, Wrong
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.policy import Policy
+from federation.plans import AnyPlan
 from privacy.entries import Decided
 from privacy.loss import Delta
 

@@ -12,14 +12,14 @@ from pydantic import ValidationError
 from consent.catalogue import Catalogue
 from consent.log_export import read_export
 from federation.coordinator.approvals import approved, counted
-from federation.coordinator.desk import AnyPlan, run_name
+from federation.coordinator.desk import run_name
 from federation.coordinator.export import EvidenceFile
 from federation.coordinator.findings import Finding, Wrong
 from federation.coordinator.policy import Policy, pool_of
 from federation.coordinator.verify_labels import check_label
 from federation.coordinator.verify_pools import read_policy
 from federation.errors import PlanInvalid
-from federation.plans import read_plan
+from federation.plans import AnyPlan, read_plan
 from privacy.entries import Committed, Decided, Entry, Repaired, Reserved
 from privacy.ledger_state import LedgerState, Status
 

@@ -11,35 +11,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from consent.decisions import Permit, check_fields, decide
 from consent.epochs import apply, open_delta
-from federation import layout
 from federation.errors import PermitInvalid, PlanInvalid, ProtocolError, SessionUnknown
 from federation.messages import CONSENT_LABEL, Ask
 from federation.node import policy
 from federation.node.announcements import read_announcements
 from federation.node.node import Attempt, Node
-from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
-from federation.run_permit import RunPermit, verify_permit
+from federation.plan_check import check
+from federation.plans import AnyPlan, canonical, digest, read_plan
+from federation.run_permit import FREE, RunPermit, verify_permit
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import Announcement, verified_publics
 from privacy.loss import Rho
 from privacy.pools import lineage
-
-FREE = frozenset({"check", "tokens"})
-"""The legs that release no sum and reserve nothing."""
-
-
-def legs_of(plan: QuestionPlan | TrainingPlan) -> frozenset[str]:
-    """Name the legs of a plan's journey, as :mod:`federation.rounds` asks them."""
-    if isinstance(plan, TrainingPlan):
-        return frozenset({"check", "round"})
-    return frozenset({"tokens" if plan.owned else "check", "sum"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admitted:
     """A leg that passed every check: what may be computed, for whom, on which reservation."""
 
-    plan: QuestionPlan | TrainingPlan
+    plan: AnyPlan
     run: RunPermit
     announcements: tuple[Announcement, ...]
     permit: Permit = field(repr=False)
@@ -79,7 +69,7 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
     announcements = _cohort(node, ask, run, plan)
     policy.check(plan, node.policy, department=node.department)
     fields = check_fields(node.catalogue, plan.fields, plan.purpose)
-    layout.check(plan, node.catalogue)
+    check(plan, node.catalogue)
     _take_epoch(node, ask)
     permit = decide(node.memory.snapshot, fields, plan.purpose, now=now, at_least=run.epoch)
     admitted = Admitted(plan=plan, run=run, announcements=announcements, permit=permit)
@@ -98,7 +88,7 @@ def _affordable(node: Node, pool: str, rho: Rho, at: datetime) -> None:
         node.ledger.state(name, at).admit(rho, name)
 
 
-def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, QuestionPlan | TrainingPlan]:
+def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, AnyPlan]:
     """Return the permit and the very plan it names, if this leg belongs to that plan."""
     coordinator = Ed25519PublicKey.from_public_bytes(node.roster.coordinator)
     run = verify_permit(ask.permit, coordinator, now=now)
@@ -109,15 +99,12 @@ def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, QuestionPla
         raise PermitInvalid("it is for another plan than the one that came with it")
     if plan.catalogue != node.catalogue.digest():
         raise PlanInvalid("catalogue: this department has another one; compare the two files")
-    rounds = plan.rounds if isinstance(plan, TrainingPlan) and run.leg == "round" else 1
-    if run.leg not in legs_of(plan) or run.round >= rounds:
+    if run.round >= plan.legs.get(run.leg, 0):
         raise PermitInvalid("its leg or round is not one of the plan's")
     return run, plan
 
 
-def _cohort(
-    node: Node, ask: Ask, run: RunPermit, plan: QuestionPlan | TrainingPlan
-) -> tuple[Announcement, ...]:
+def _cohort(node: Node, ask: Ask, run: RunPermit, plan: AnyPlan) -> tuple[Announcement, ...]:
     """Return the cohort's announcements, each signed by its department, this session among them."""
     if tuple(run.cohort) != plan.cohort:
         raise PermitInvalid("its cohort is not the plan's")

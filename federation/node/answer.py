@@ -13,20 +13,17 @@ from datetime import UTC, datetime
 from consent.errors import ConsentError
 from federation.errors import FederationError
 from federation.messages import Answer, Ask
-from federation.node.admission import FREE, Admitted, admit
+from federation.node.admission import Admitted, admit
 from federation.node.log import places
 from federation.node.node import Node
-from federation.node.tasks import (
-    noised_sums,
-    opened,
-    question_sums,
-    sent_tokens,
-    training_rows,
-    training_update,
-)
+from federation.node.opening import opened
+from federation.node.question_task import noised_sums, question_sums, sent_tokens
+from federation.node.training_task import training_rows, training_update
 from federation.node.witnessing import said
-from federation.plans import QuestionPlan
+from federation.question_plan import QuestionPlan
+from federation.run_permit import FREE
 from federation.secure_aggregation.protocol import MaskedVector, masked_share
+from federation.training_plan import TrainingPlan
 from models.errors import ModelError
 from privacy.errors import PrivacyError
 from privacy.mechanisms import NoisedShare
@@ -132,12 +129,13 @@ def _prepared(
     node: Node, admitted: Admitted, payload: bytes
 ) -> Callable[[], Sequence[NoisedShare]]:
     """Open the rows and bound the sums; what is returned draws the noise."""
-    plan = admitted.plan
-    if isinstance(plan, QuestionPlan):
-        sums = question_sums(node, admitted, plan, payload)
-        return lambda: noised_sums(node, plan, sums)
-    rows = training_rows(node, admitted, plan, payload)
-    return lambda: (training_update(node, admitted, plan, rows),)
+    match admitted.plan:
+        case QuestionPlan() as question:
+            sums = question_sums(node, admitted, question, payload)
+            return lambda: noised_sums(node, question, sums)
+        case TrainingPlan() as training:
+            rows = training_rows(node, admitted, training, payload)
+            return lambda: (training_update(node, admitted, training, rows),)
 
 
 @contextmanager

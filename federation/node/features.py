@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consent.catalogue import Field
-from federation import layout
+from federation import layout, training_layout
 from federation.node.columns import ABSENT, Column, Numbers, present
 from federation.node.records import Records
 from privacy.lattice import IntVector
@@ -33,7 +33,7 @@ def cells(records: Records, fields: Sequence[Field]) -> IntVector:
 
 
 def design(records: Records, fields: Sequence[Field]) -> npt.NDArray[np.float32]:
-    """Return the model's inputs, ``layout.width`` columns for each field in order.
+    """Return the model's inputs, ``training_layout.width`` columns for each field in order.
 
     A number is [presence, value], the value clipped to its public bounds and scaled to [−1, 1]
     (signed_log: after sign(x)·log1p|x|). A category is one-hot, all zero when absent. A flag is
@@ -46,11 +46,13 @@ def design(records: Records, fields: Sequence[Field]) -> npt.NDArray[np.float32]
     Returns:
         float32 [n, p], every entry in [−1, 1]; sensitive.
     """
-    inputs = np.zeros((len(records.client_ids), sum(map(layout.width, fields))), dtype=np.float32)
+    inputs = np.zeros(
+        (len(records.client_ids), sum(map(training_layout.width, fields))), dtype=np.float32
+    )
     start = 0
     for field in fields:
         column = records.columns[field.name]
-        stop = start + layout.width(field)
+        stop = start + training_layout.width(field)
         if field.kind == "category":
             rows = np.flatnonzero(present(column))
             inputs[rows, start + column[rows].astype(np.intp)] = 1.0

@@ -25,7 +25,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.budgets import NOT_STATED, EpsilonBudget, Reason, budgets_of, check_order
 from federation.errors import PolicyRefusal
-from federation.plans import Name, QuestionPlan, TrainingPlan
+from federation.plan_base import Name
+from federation.plans import AnyPlan
 from federation.settings_file import read_settings
 from privacy.windows import Budgets
 
@@ -96,7 +97,7 @@ def load_policy(path: Path) -> Policy:
     return read_settings(path, Policy)
 
 
-def check(plan: QuestionPlan | TrainingPlan, policy: Policy, *, department: str) -> None:
+def check(plan: AnyPlan, policy: Policy, *, department: str) -> None:
     """Refuse a plan that the department's policy does not allow. Reads and spends nothing.
 
     Raises:

@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from federation.errors import SettingsInvalid
-from federation.plans import Name
+from federation.plan_base import Name
 from federation.settings_file import read_settings
 
 ENVIRONMENT = "INFOSANDBOX_NODE"

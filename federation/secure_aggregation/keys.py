@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from federation.derivation import derived_key, framed
 from federation.errors import ProtocolError, WrongSignature
-from federation.plans import Name
+from federation.plan_base import Name
 from federation.roster import PublicKey, Roster
 
 SESSION_BYTES = 16

@@ -13,9 +13,9 @@ from api.demo.outside import Comparison, Consent, compare, consent_of
 from api.demo.tables import Split, department_rows, register_rows
 from consent.errors import PurposeNotOpen
 from consent.store import Register
-from federation import layout
+from federation import training_layout
 from federation.database import open_database
-from federation.plans import TrainingPlan
+from federation.training_plan import TrainingPlan
 from models.parameters import initial_vector
 
 NOW = 1_700_000_000
@@ -49,7 +49,7 @@ def standing(folder: DemoFolder, plan: TrainingPlan, level: int | None = None) -
 
 
 def untrained(folder: DemoFolder, plan: TrainingPlan) -> np.ndarray:
-    return initial_vector(layout.architecture_of(plan, folder.catalogue))
+    return initial_vector(training_layout.architecture_of(plan, folder.catalogue))
 
 
 def compared(

@@ -159,7 +159,7 @@ def files(rule: Rule) -> Iterator[Path]:
     for folder in rule.folders:
         found = ROOT.glob("*") if folder == "*" else (ROOT / folder).rglob("*")
         for path in sorted(found):
-            if path.is_file() and path.suffix in rule.suffixes:
+            if path.is_file() and path.name != ".git" and path.suffix in rule.suffixes:
                 yield path
 
 

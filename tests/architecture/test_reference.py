@@ -17,7 +17,7 @@ from api.cli.main import app as program
 from api.problems import TABLE
 from consent.catalogue import Catalogue, Field
 from federation.coordinator.labels import Facts, label
-from federation.plans import Count, QuestionPlan
+from federation.question_plan import Count, QuestionPlan
 from privacy.loss import Delta
 from tests.architecture.test_docs import leaves
 

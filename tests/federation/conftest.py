@@ -25,7 +25,7 @@ from federation.messages import Answer, Ask
 from federation.node.answer import answer
 from federation.node.node import Node, open_node
 from federation.node.settings import load_settings
-from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
+from federation.plans import AnyPlan, canonical, digest, read_plan
 from federation.rounds import Brief, Leg, join_announcements
 from federation.run_permit import RunPermit, sign_permit
 from federation.sealing import seal
@@ -74,7 +74,7 @@ class Firm:
         table |= {name: [row[name] for row in rows.values()] for name in held}
         pq.write_table(pa.table(table), self.folder / department / "data" / "clients.parquet")
 
-    def plan(self, **changes: Any) -> QuestionPlan | TrainingPlan:
+    def plan(self, **changes: Any) -> AnyPlan:
         """Make a question unless ``kind`` says otherwise."""
         values: dict[str, Any] = {
             "kind": "question",
@@ -91,7 +91,7 @@ class Firm:
             values |= {"target": "defaulted", "features": ("age",), "rounds": 2, "local_steps": 3}
         return read_plan(values | changes)
 
-    def permit(self, plan: QuestionPlan | TrainingPlan, leg: str, /, **changes: Any) -> str:
+    def permit(self, plan: AnyPlan, leg: str, /, **changes: Any) -> str:
         """Sign a permit with the coordinator's key, or with the key in ``key``."""
         key = changes.pop("key", None) or self.key("coordinator/permit.key")
         values: dict[str, Any] = {
@@ -131,9 +131,7 @@ class Firm:
         """Join the cohort's announcements."""
         return join_announcements(self.nodes[d].announcement for d in cohort)
 
-    def ask(
-        self, plan: QuestionPlan | TrainingPlan, leg: str, department: str, /, **changes: Any
-    ) -> Ask:
+    def ask(self, plan: AnyPlan, leg: str, department: str, /, **changes: Any) -> Ask:
         """Write a leg to a department, honest but for ``changes`` of the ask's fields."""
         values: dict[str, Any] = {
             "leg": leg,
@@ -146,7 +144,7 @@ class Firm:
             values["consent"] = self.delta(department)
         return Ask(**values)
 
-    def brief(self, plan: QuestionPlan | TrainingPlan, *, attempt: int = 0) -> Brief:
+    def brief(self, plan: AnyPlan, *, attempt: int = 0) -> Brief:
         """Brief a whole journey with honest permits and epochs."""
         return Brief(
             plan=plan,

@@ -15,8 +15,9 @@ from federation import layout
 from federation.coordinator.intervals import NOT_DEFINED, NOT_STATED, intervals_of
 from federation.coordinator.label_forms import CLAIMS, claims_of, registry_record, to_yaml
 from federation.coordinator.labels import AUTOMATIC, Facts, label
-from federation.coordinator.results import question_result
-from federation.plans import QuestionPlan, TrainingPlan, digest, read_plan
+from federation.coordinator.question_result import question_result
+from federation.plans import AnyPlan, digest, read_plan
+from federation.question_plan import QuestionPlan
 from privacy.entries import Decided, Opinion
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import LIBRARY, Release, epsilon_of, release
@@ -86,7 +87,7 @@ def facts(**changes: Any) -> Facts:
     return Facts(**given | changes)
 
 
-def written(plan: QuestionPlan | TrainingPlan = QUESTION, **changes: Any) -> dict[str, Any]:
+def written(plan: AnyPlan = QUESTION, **changes: Any) -> dict[str, Any]:
     return label(plan, CATALOGUE, facts(**changes))
 
 
@@ -220,7 +221,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("plan", [QUESTION, TRAINING], ids=["question", "training"])
-def test_a_record_fits_the_registry_s_schema(plan: QuestionPlan | TrainingPlan) -> None:
+def test_a_record_fits_the_registry_s_schema(plan: AnyPlan) -> None:
     record = registry_record(written(plan))
     assert set(record) == {"url_slug", "status", "tier", "deployment"}
     assert (record["status"], record["tier"]) == ("Draft", 3)

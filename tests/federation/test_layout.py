@@ -9,9 +9,11 @@ import pytest
 from consent.catalogue import Catalogue, Field
 from consent.errors import UnknownField
 from consent.purposes import Purpose
-from federation import layout
+from federation import layout, plan_check, training_layout
 from federation.errors import PlanInvalid
-from federation.plans import QuestionPlan, TrainingPlan
+from federation.plans import AnyPlan
+from federation.question_plan import QuestionPlan
+from federation.training_plan import TrainingPlan
 from privacy.bounds import BoundedSum, bounded_count, bounded_gradient, bounded_total
 from privacy.errors import InvalidBound
 from privacy.lattice import IntVector
@@ -115,33 +117,37 @@ def test_cells_are_named_in_the_vectors_order() -> None:
         training(unit="household", clients_per_household=9),
     ],
 )
-def test_a_plan_without_a_vector_is_refused(plan: QuestionPlan | TrainingPlan) -> None:
+def test_a_plan_without_a_vector_is_refused(plan: AnyPlan) -> None:
     with pytest.raises(PlanInvalid):
-        layout.check(plan, CATALOGUE)
+        plan_check.check(plan, CATALOGUE)
 
 
 def test_the_refused_product_of_cells_is_above_the_limit() -> None:
     sizes = [len(CATALOGUE.field(name).labels()) for name in ("city", "shop")]
     assert prod(sizes) > layout.MAX_CELLS >= max(sizes)
-    layout.check(question(by=("city",)), CATALOGUE)
+    plan_check.check(question(by=("city",)), CATALOGUE)
 
 
 def test_an_unknown_field_is_named() -> None:
     for plan in (question(by=("shoe_size",)), training(features=("shoe_size",))):
         with pytest.raises(UnknownField, match="shoe_size"):
-            layout.check(plan, CATALOGUE)
+            plan_check.check(plan, CATALOGUE)
 
 
 def test_a_models_inputs_are_the_widths_of_its_features() -> None:
-    assert [layout.width(CATALOGUE.field(n)) for n in ("age", "city", "defaulted")] == [2, 70, 2]
-    architecture = layout.architecture_of(training(hidden=(4,)), CATALOGUE)
+    assert [training_layout.width(CATALOGUE.field(n)) for n in ("age", "city", "defaulted")] == [
+        2,
+        70,
+        2,
+    ]
+    architecture = training_layout.architecture_of(training(hidden=(4,)), CATALOGUE)
     assert (architecture.inputs, architecture.hidden) == (2 + 70 + 2, (4,))
-    layout.check(training(target="sex", features=("age",)), CATALOGUE)
+    plan_check.check(training(target="sex", features=("age",)), CATALOGUE)
 
 
 def test_a_question_says_what_its_intervals_cover() -> None:
-    assert layout.intervals(training()) == ()
-    assert "noise only" in layout.intervals(question())[0]
+    assert training().intervals == ()
+    assert "noise only" in question().intervals[0]
 
 
 LARGEST = {

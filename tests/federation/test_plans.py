@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import PlanInvalid
-from federation.plans import QuestionPlan, TrainingPlan, canonical, digest, read_plan
+from federation.plans import canonical, digest, read_plan
+from federation.question_plan import QuestionPlan
+from federation.training_plan import TrainingPlan
 
 QUESTION = {
     "kind": "question",

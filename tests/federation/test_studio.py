@@ -16,11 +16,11 @@ from federation import layout
 from federation.budgets import keep_to_policy
 from federation.coordinator.desk import Desk, submit
 from federation.coordinator.policy import Policy, Pool, pool_of
-from federation.coordinator.results import question_result
+from federation.coordinator.question_result import question_result
 from federation.coordinator.studio import Solution, curve, solve
 from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid
-from federation.plans import QuestionPlan
+from federation.question_plan import QuestionPlan
 from privacy import planning
 from privacy.bounds import bounded_count, bounded_total
 from privacy.errors import BudgetExceeded, InvalidBound, InvalidLoss, TargetUnreachable

@@ -23,15 +23,20 @@ import numpy.typing as npt
 import scipy.stats
 
 from consent.catalogue import load_catalogue
-from federation import layout
+from federation import layout, training_layout
 from federation.deployment.enrolment import enrol
 from federation.messages import Answer, Ask
 from federation.node.admission import admit
 from federation.node.answer import _masked, answer
 from federation.node.node import Node
-from federation.node.tasks import noised_sums, question_sums, training_rows, training_update
-from federation.plans import QuestionPlan, TrainingPlan
-from federation.rounds import Leg, ask_question, drive, noised_sum, train_model
+from federation.node.question_task import noised_sums, question_sums
+from federation.node.training_task import training_rows, training_update
+from federation.plans import AnyPlan
+from federation.question_journey import ask_question
+from federation.question_plan import QuestionPlan
+from federation.rounds import Leg, drive, noised_sum
+from federation.training_journey import train_model
+from federation.training_plan import TrainingPlan
 from federation.updates import update_size
 from privacy.bounds import BoundedSum
 from privacy.lattice import IntVector
@@ -46,7 +51,7 @@ SPOTS = 4
 PER_SPOT = CANARIES // SPOTS
 COLLUDER = "advisory"
 
-Plan = QuestionPlan | TrainingPlan
+Plan = AnyPlan
 Scores = npt.NDArray[np.float64]
 
 CATALOGUE = """
@@ -228,7 +233,7 @@ def training_scores(firm: Firm, plan: Plan, *, attempt: int, sabotage: Sabotage 
     assert isinstance(plan, TrainingPlan)
     brief, heard = firm.brief(plan, attempt=attempt), []
     drive(train_model(brief), _exchange(firm, sabotage, heard))
-    size = update_size(layout.architecture_of(plan, firm.catalogue))
+    size = update_size(training_layout.architecture_of(plan, firm.catalogue))
     return noised_sum(brief, 0, heard[-1], size=size)[:CANARIES].astype(np.float64)
 
 

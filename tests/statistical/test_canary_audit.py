@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.plans import QuestionPlan, TrainingPlan
+from federation.question_plan import QuestionPlan
+from federation.training_plan import TrainingPlan
 from privacy.bounds import BoundedSum
 from privacy.lattice import IntVector
 from privacy.mechanisms import draw_noise

@@ -14,9 +14,13 @@ import numpy.typing as npt
 import pytest
 import scipy.stats
 
-from federation.coordinator.results import question_result
-from federation.plans import QuestionPlan, TrainingPlan
-from federation.rounds import Brief, ask_question, drive, train_model
+from federation.coordinator.question_result import question_result
+from federation.plans import AnyPlan
+from federation.question_journey import ask_question
+from federation.question_plan import QuestionPlan
+from federation.rounds import Brief, drive
+from federation.training_journey import train_model
+from federation.training_plan import TrainingPlan
 from privacy.lattice import IntVector
 from privacy.mechanisms import draw_noise
 from privacy.noise_shares import Noise, share_sigma
@@ -61,7 +65,7 @@ def answers(firm: Any, plan: QuestionPlan, releases: int) -> list[list[dict[str,
     return found
 
 
-def brief_of(firm: Any, plan: QuestionPlan | TrainingPlan, attempt: int) -> Brief:
+def brief_of(firm: Any, plan: AnyPlan, attempt: int) -> Brief:
     """Brief an attempt; the nodes keep the consent epoch that came with the first one."""
     brief = firm.brief(plan, attempt=attempt)
     return replace(brief, consent=lambda _department: b"") if attempt else brief

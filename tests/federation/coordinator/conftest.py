@@ -15,9 +15,10 @@ from federation.coordinator.desk import Desk, plan_of, submit
 from federation.coordinator.evidence_log import log_release, publish
 from federation.coordinator.export import export
 from federation.coordinator.labels import Facts, label
-from federation.coordinator.results import question_result
+from federation.coordinator.question_result import question_result
 from federation.coordinator.runs import Run
-from federation.plans import QuestionPlan, read_plan
+from federation.plans import read_plan
+from federation.question_plan import QuestionPlan
 from privacy.entries import Opinion
 from privacy.loss import Delta
 from privacy.mechanisms import LIBRARY, release

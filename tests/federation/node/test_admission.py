@@ -11,7 +11,8 @@ from federation.messages import Ask
 from federation.node.admission import admit
 from federation.node.answer import answer
 from federation.plans import canonical
-from federation.rounds import ask_question, drive
+from federation.question_journey import ask_question
+from federation.rounds import drive
 from privacy.errors import BudgetExceeded
 
 NOW = 1_800_000_000

@@ -10,8 +10,11 @@ from federation import layout
 from federation.errors import DepartmentRefused
 from federation.messages import Answer, Ask
 from federation.node.answer import answer
-from federation.plans import QuestionPlan, TrainingPlan
-from federation.rounds import ask_question, drive, train_model
+from federation.question_journey import ask_question
+from federation.question_plan import QuestionPlan
+from federation.rounds import drive
+from federation.training_journey import train_model
+from federation.training_plan import TrainingPlan
 from privacy.mechanisms import Release
 
 NOW = 1_800_000_000

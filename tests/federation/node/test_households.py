@@ -12,8 +12,9 @@ from federation import layout
 from federation.alignment import owners
 from federation.errors import PlanInvalid
 from federation.node.admission import Admitted, admit
-from federation.node.tasks import question_sums, sent_tokens, training_rows, training_update
-from federation.plans import QuestionPlan
+from federation.node.question_task import question_sums, sent_tokens
+from federation.node.training_task import training_rows, training_update
+from federation.question_plan import QuestionPlan
 
 NOW = 1_800_000_000
 SIZE = 3

@@ -15,7 +15,9 @@ from federation.node.log import open_log
 from federation.node.node import open_node
 from federation.node.refill import Refill
 from federation.node.settings import load_settings
-from federation.rounds import ask_question, drive, train_model
+from federation.question_journey import ask_question
+from federation.rounds import drive
+from federation.training_journey import train_model
 from privacy.errors import NoisePoolRefused
 from privacy.mechanisms import draw_noise
 from privacy.noise_blocks import BLOCK

@@ -6,11 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from federation import layout
+from federation import layout, training_layout
 from federation.alignment import owners
 from federation.node.admission import Admitted, admit
-from federation.node.tasks import question_sums, sent_tokens, training_rows, training_update
-from federation.plans import QuestionPlan
+from federation.node.question_task import question_sums, sent_tokens
+from federation.node.training_task import training_rows, training_update
+from federation.question_plan import QuestionPlan
 from federation.updates import decode_update
 from models.architectures import size as parameters_of
 
@@ -139,7 +140,7 @@ def noise_ratio(firm: Any, *, rho: float, claimed: float) -> float:
     shape: dict[str, Any] = {"kind": "training", "rounds": 1, "local_steps": 1, "hidden": (64, 64)}
     plan, promised = firm.plan(rho=rho, **shape), firm.plan(rho=claimed, **shape)
     leg = admitted(firm, plan, "round", "risk", 0)
-    architecture = layout.architecture_of(plan, firm.catalogue)
+    architecture = training_layout.architecture_of(plan, firm.catalogue)
     size = parameters_of(architecture)
     rows = training_rows(firm.nodes["risk"], leg, plan, np.zeros(size).tobytes())
     share = training_update(firm.nodes["risk"], leg, plan, rows)

@@ -1,8 +1,6 @@
-"""What the asker reads: releases as a table, or a model's description. Post-processing only."""
+"""What the asker of a question reads: its releases as a table. Post-processing only."""
 
 from collections.abc import Sequence
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +8,7 @@ import numpy.typing as npt
 
 from consent.catalogue import Catalogue
 from federation import layout
-from federation.plans import QuestionPlan, TrainingPlan
-from models.architectures import Architecture
+from federation.question_plan import QuestionPlan
 from privacy.mechanisms import Release
 
 LEVEL = 0.95
@@ -45,21 +42,6 @@ def question_result(
             told = bool(np.isfinite(value)) and width < block.half_width
             row["means"][block.field] = _figure(value, width) if told else {"note": TOO_FEW}
     return {"kind": plan.kind, "by": list(plan.by), "level": LEVEL, "rows": rows}
-
-
-def training_result(plan: TrainingPlan, architecture: Architecture, path: Path) -> dict[str, Any]:
-    """Describe a released model. Its weights stand in a safetensors file beside the database."""
-    return {
-        "kind": plan.kind,
-        "target": plan.target,
-        "features": list(plan.features),
-        "inputs": architecture.inputs,
-        "hidden": list(architecture.hidden),
-        "rounds": plan.rounds,
-        "local_steps": plan.local_steps,
-        "model": path.name,
-        "sha256": sha256(path.read_bytes()).hexdigest(),
-    }
 
 
 def _means(

@@ -1,0 +1,39 @@
+"""Carrying a plan's journey out and keeping what it released: one branch for each kind of plan."""
+
+from collections.abc import Callable
+from typing import Any
+
+from federation.coordinator.desk import Desk
+from federation.coordinator.question_result import question_result
+from federation.coordinator.runs import Run
+from federation.coordinator.training_result import training_result
+from federation.question_journey import ask_question
+from federation.question_plan import QuestionPlan
+from federation.rounds import Answers, Brief, Leg, drive
+from federation.training_journey import train_model
+from federation.training_layout import architecture_of
+from federation.training_plan import TrainingPlan
+from models.files import save
+
+
+def released(
+    brief: Brief, exchange: Callable[[Leg], Answers], run: Run, desk: Desk
+) -> dict[str, Any]:
+    """Drive the journey of the brief's plan; return what its asker reads, as JSON values.
+
+    A model's weights are written to the folder of models under the run's name.
+
+    Raises:
+        DepartmentMissing, DepartmentRefused, ProtocolError: the attempt is over.
+    """
+    match brief.plan:
+        case QuestionPlan() as question:
+            releases = drive(ask_question(brief), exchange)
+            return question_result(question, desk.catalogue, releases)
+        case TrainingPlan() as training:
+            weights = drive(train_model(brief), exchange)
+            architecture = architecture_of(training, desk.catalogue)
+            path = desk.settings.models / f"{run.id}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(path, architecture, weights)
+            return training_result(training, architecture, path)

@@ -1,0 +1,23 @@
+"""What the asker of a training reads: the released model's description, and where it stands."""
+
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from federation.training_plan import TrainingPlan
+from models.architectures import Architecture
+
+
+def training_result(plan: TrainingPlan, architecture: Architecture, path: Path) -> dict[str, Any]:
+    """Describe a released model. Its weights stand in a safetensors file beside the database."""
+    return {
+        "kind": plan.kind,
+        "target": plan.target,
+        "features": list(plan.features),
+        "inputs": architecture.inputs,
+        "hidden": list(architecture.hidden),
+        "rounds": plan.rounds,
+        "local_steps": plan.local_steps,
+        "model": path.name,
+        "sha256": sha256(path.read_bytes()).hexdigest(),
+    }

@@ -1,0 +1,55 @@
+"""A question's journey: find each client's owner if the plan wants it, then add the masked sums."""
+
+import numpy as np
+import numpy.typing as npt
+
+from federation import layout
+from federation.alignment import TOKEN_BYTES, owners
+from federation.errors import ProtocolError
+from federation.question_plan import QuestionPlan
+from federation.rounds import Brief, Journey, accepted, checked, noised_sum
+from privacy.mechanisms import Release, release
+from privacy.units import NeighboringRelation
+
+
+def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
+    """Ask one question: find each client's owner if the plan wants it, then add the masked sums.
+
+    Returns one Release per block of the plan's layout: the count, then each mean's total.
+    """
+    plan = brief.plan
+    if not isinstance(plan, QuestionPlan):
+        raise ProtocolError("this journey is a question's")
+    owned: dict[str, bytes] = {}
+    if not plan.owned:
+        yield from checked(brief)
+    else:
+        leg = brief.leg("tokens", step="finding each client's owner")
+        answers = accepted(leg, (yield leg))
+        lists = {d: _tokens(answer.payload) for d, answer in answers.items()}
+        owned = {d: np.packbits(bits).tobytes() for d, bits in owners(lists).items()}
+    leg = brief.leg("sum", step="adding the departments' noised sums", payloads=owned)
+    answers = accepted(leg, (yield leg))
+    blocks = layout.question_blocks(plan, brief.catalogue)
+    noised = noised_sum(brief, 0, answers, size=sum(block.size for block in blocks))
+    return tuple(
+        release(
+            block.name,
+            noised[block.places],
+            sensitivity=block.sensitivity,
+            scale=block.scale,
+            rho=plan.rho_per_statistic,
+            unit=plan.unit,
+            relation=NeighboringRelation.ADD_OR_REMOVE,
+            bound=plan.bound,
+            cohort=len(plan.cohort),
+            tolerance=plan.tolerance,
+        )
+        for block in blocks
+    )
+
+
+def _tokens(payload: bytes) -> npt.NDArray[np.uint8]:
+    if len(payload) % TOKEN_BYTES:
+        raise ProtocolError("a list of alignment tokens has a broken length")
+    return np.frombuffer(payload, dtype=np.uint8).reshape(-1, TOKEN_BYTES)
