@@ -109,7 +109,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     models.InvalidSetting: _kind(_BAD, "invalid-setting", "A setting is out of range"),
     models.WrongShape: _kind(_BAD, "wrong-shape", "An array has the wrong shape"),
     models.NotFinite: _kind(_BAD, "not-finite", "A number is not finite"),
-    models.LabelNotBinary: _kind(_BAD, "label-not-binary", "A label is neither 0 nor 1"),
+    models.LabelInvalid: _kind(_BAD, "label-invalid", "A label that cannot be learned"),
+    models.TooManyRows: _kind(_BAD, "too-many-rows", "A client has too many rows"),
     models.OneClass: _kind(_BAD, "one-class", "Only one class of labels"),
     models.ModelFileInvalid: _kind(_DOWN, "model-file-invalid", "A model file is damaged"),
     # federation

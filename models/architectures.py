@@ -1,4 +1,4 @@
-"""Which networks may be trained: up to two ReLU layers over the features, one logit out.
+"""Which networks may be trained: up to two ReLU layers over the features, then the outputs.
 
 No torch here: the coordinator and the API price plans by these shapes and never compute with them.
 """
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from models.errors import InvalidSetting, TooLarge
+from models.objectives import Objective, check_outputs
 
 MAX_INPUTS = 4096
 MAX_LAYERS = 2
@@ -20,15 +21,20 @@ class Architecture:
     Attributes:
         inputs: features per client, 1 to 4096.
         hidden: widths of the hidden layers from input to output, at most two, each 1 to 256;
-            empty is logistic regression.
+            empty is a linear model, logistic regression for a binary objective.
+        objective: what is learned.
+        outputs: of the last layer: 1 for a binary, count or amount objective, k for k classes,
+            k - 1 for k classes in order; at most 64.
 
     Raises:
-        InvalidSetting: a size is not a positive integer.
+        InvalidSetting: a size is not a positive integer, or the objective has other outputs.
         TooLarge: a size is above its limit.
     """
 
     inputs: int
     hidden: tuple[int, ...] = ()
+    objective: Objective = Objective.BINARY
+    outputs: int = 1
 
     def __post_init__(self) -> None:
         """Refuse a network outside the limits."""
@@ -37,11 +43,12 @@ class Architecture:
             raise TooLarge(what="hidden layers", value=len(self.hidden), limit=MAX_LAYERS)
         for width in self.hidden:
             _check_size("hidden width", width, MAX_WIDTH)
+        check_outputs(self.objective, self.outputs)
 
 
 def layer_sizes(architecture: Architecture) -> tuple[tuple[int, int], ...]:
-    """(inputs, outputs) of every linear layer, from the features to the logit."""
-    widths = (architecture.inputs, *architecture.hidden, 1)
+    """(inputs, outputs) of every linear layer, from the features to the last."""
+    widths = (architecture.inputs, *architecture.hidden, architecture.outputs)
     return tuple(pairwise(widths))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from models.architectures import Architecture, size
+from models.architectures import Architecture, layer_sizes, size
 from models.errors import WrongShape
 from models.vectors import Vector
 
@@ -26,7 +26,7 @@ def input_of(architecture: Architecture) -> npt.NDArray[np.int64]:
 
     Only the first layer's weights belong to an input; its bias and all later layers are shared.
     """
-    outputs = architecture.hidden[0] if architecture.hidden else 1
+    _, outputs = layer_sizes(architecture)[0]
     owners = np.full(size(architecture), SHARED, dtype=np.int64)
     owners[: outputs * architecture.inputs] = np.tile(np.arange(architecture.inputs), outputs)
     return owners

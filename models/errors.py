@@ -69,12 +69,21 @@ class NotFinite(ModelError):
         self.what = what
 
 
-class LabelNotBinary(ModelError):
-    """A label is neither 0 nor 1."""
+class LabelInvalid(ModelError):
+    """A label is not one that the objective can learn.
 
-    def __init__(self) -> None:
-        """Say what to do; the label stays unsaid."""
-        super().__init__("labels must be 0 or 1: drop the rows whose label is missing")
+    Attributes:
+        objective: what is learned, public.
+        allowed: which labels are, in words.
+    """
+
+    def __init__(self, *, objective: str, allowed: str) -> None:
+        """Keep what is allowed; the label stays unsaid."""
+        super().__init__(
+            f"labels of a {objective} model must be {allowed}: drop the rows whose label is missing"
+        )
+        self.objective = objective
+        self.allowed = allowed
 
 
 class OneClass(ModelError):
@@ -98,3 +107,16 @@ class ModelFileInvalid(ModelError):
         super().__init__(f"{path} cannot be used: {reason}; restore it from where it was trained")
         self.path = path
         self.reason = reason
+
+
+class TooManyRows(ModelError):
+    """A client has more rows than can be summed before clipping.
+
+    Attributes:
+        limit: how many rows a client may have, public.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        """Keep the limit; whose rows they are and how many stay unsaid."""
+        super().__init__(f"a client has more than {limit} rows: keep at most {limit} of each")
+        self.limit = limit

@@ -1,27 +1,39 @@
 """What a model says about rows and how well it ranks them: exact, so it stays with the rows."""
 
+from typing import assert_never
+
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from models.architectures import Architecture
-from models.errors import LabelNotBinary, NotFinite, OneClass, WrongShape
+from models.errors import NotFinite, OneClass, WrongShape
 from models.gradients import Features, check_features
+from models.objectives import Objective, check_labels
 from models.parameters import model_with
+from models.slopes import LARGEST_LOG_RATE
 from models.vectors import Vector
 
 
 @torch.no_grad()
-def scores(architecture: Architecture, weights: Vector, features: Features) -> Vector:
-    """The model's probability of label 1 for each row.
+def scores(
+    architecture: Architecture, weights: Vector, features: Features
+) -> npt.NDArray[np.float64]:
+    """What the model predicts for each row.
 
     Args:
-        architecture: the network's shape, public.
+        architecture: the network's shape and objective, public.
         weights: float64[d] in the order of ``models.parameters``.
         features: float32[n, inputs], sensitive; n may be 0.
 
     Returns:
-        float64[n] in [0, 1], sensitive: one number per client.
+        sensitive, by objective:
+
+        * BINARY: float64[n] in [0, 1], the probability of label 1;
+        * MULTICLASS, ORDINAL: float64[n, k], the probability of each class, a row adds up to 1;
+        * COUNT: float64[n] in [0, 2**20], the rate;
+        * AMOUNT: float64[n] in [-1, 1], the amount in the scale of the labels.
 
     Raises:
         WrongShape: the features or the weights do not fit the network.
@@ -29,8 +41,36 @@ def scores(architecture: Architecture, weights: Vector, features: Features) -> V
     """
     model = model_with(architecture, weights)
     check_features(features, inputs=architecture.inputs)
-    logits = model(torch.from_numpy(np.asarray(features, dtype=np.float64)))
-    return np.asarray(torch.sigmoid(logits).squeeze(1).numpy(), dtype=np.float64)
+    outputs = model(torch.from_numpy(np.asarray(features, dtype=np.float64)))
+    return np.asarray(_predictions(outputs, architecture.objective).numpy(), dtype=np.float64)
+
+
+def _predictions(outputs: Tensor, objective: Objective) -> Tensor:
+    match objective:
+        case Objective.BINARY:
+            return torch.sigmoid(outputs).squeeze(1)
+        case Objective.MULTICLASS:
+            return torch.softmax(outputs, dim=1)
+        case Objective.ORDINAL:
+            return _classes_in_order(torch.sigmoid(outputs))
+        case Objective.COUNT:
+            return outputs.clamp(max=LARGEST_LOG_RATE).exp().squeeze(1)
+        case Objective.AMOUNT:
+            return outputs.clamp(-1, 1).squeeze(1)
+        case other:
+            assert_never(other)
+
+
+def _classes_in_order(above: Tensor) -> Tensor:
+    """The probabilities of k classes from those of being above 0, 1, ... k - 2.
+
+    The questions are answered apart, so the answers may cross; sorted they do not, and are never
+    further from the truth (Chernozhukov, Fernández-Val, Galichon 2010, "Quantile and probability
+    curves without crossing", proposition 4).
+    """
+    falling = above.sort(dim=1, descending=True).values
+    certain = torch.ones(len(above), 1, dtype=above.dtype)
+    return -torch.diff(falling, dim=1, prepend=certain, append=torch.zeros_like(certain))
 
 
 def auc(labels: npt.NDArray[np.floating], scores: Vector) -> float:
@@ -47,14 +87,13 @@ def auc(labels: npt.NDArray[np.floating], scores: Vector) -> float:
 
     Raises:
         WrongShape: the arrays are not two rows of the same length.
-        LabelNotBinary: a label is neither 0 nor 1.
+        LabelInvalid: a label is neither 0 nor 1.
         NotFinite: a score is NaN or infinite.
         OneClass: the labels hold one class only.
     """
     if labels.ndim != 1 or scores.shape != labels.shape:
         raise WrongShape(what="scores", needed="one score for each label")
-    if not ((labels == 0) | (labels == 1)).all():
-        raise LabelNotBinary
+    check_labels(labels, objective=Objective.BINARY)
     if not np.isfinite(scores).all():
         raise NotFinite(what="scores", advice="evaluate a model with finite weights")
     ones = scores[labels == 1]

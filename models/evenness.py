@@ -14,7 +14,6 @@ from torch import Tensor
 
 from models.architectures import Architecture, layer_sizes
 from models.bookkeeping import (
-    Product,
     Space,
     Weights,
     block_of,
@@ -22,12 +21,16 @@ from models.bookkeeping import (
     space_for,
     weights_of,
 )
+from models.slopes import Product, targets_of
 
 TILE = 96
 """Columns: a multiple of what matrix kernels (4 to 48) and vector units (4 to 32) take at once."""
 
 CELLS = 3 * 2**16
 """Inputs and outputs of a block, over all layers: about what the processor's cache holds."""
+
+GRAIN = 2**15
+"""Numbers of one function of a tensor, above which torch may divide them between threads."""
 
 MOST_WIDTHS = 8
 PROBES = 4
@@ -41,7 +44,8 @@ def widths(architecture: Architecture) -> range:
     """
     cells = sum(inputs + outputs for inputs, outputs in layer_sizes(architecture))
     step = TILE * min(max(CELLS // (MOST_WIDTHS * TILE * cells), 1), 5)
-    most = min(max(CELLS // (step * cells), 1), MOST_WIDTHS)
+    fit = min(CELLS // (step * cells), GRAIN // (step * architecture.outputs))
+    most = min(max(fit, 1), MOST_WIDTHS)
     return range(step, most * step + 1, step)
 
 
@@ -72,20 +76,30 @@ def is_even(product: Product, architecture: Architecture) -> bool:
             weights_of(torch.randn(outputs, inputs + 1, generator=generator) / inputs**0.5)
             for inputs, outputs in layer_sizes(architecture)
         ]
-        halves = (_numbers(half, weights, spaces[-1], product) for half in crowd.chunk(2, dim=1))
+        halves = (
+            _numbers(half, architecture, weights, spaces[-1], product)
+            for half in crowd.chunk(2, dim=1)
+        )
         expected = torch.cat(list(halves), dim=1)
         for space in spaces:
             some = torch.randperm(2 * most, generator=generator)[: space.norms.shape[1]]
-            found = _numbers(crowd[:, some], weights, space, product)
+            found = _numbers(crowd[:, some], architecture, weights, space, product)
             if not torch.equal(found, expected[:, some]):
                 return False
     return True
 
 
-def _numbers(features: Tensor, weights: list[Weights], space: Space, product: Product) -> Tensor:
+def _numbers(
+    features: Tensor,
+    architecture: Architecture,
+    weights: list[Weights],
+    space: Space,
+    product: Product,
+) -> Tensor:
     """All that is summed of each client: float64[numbers, clients]."""
-    block = block_of(features, torch.ones(1, features.shape[1]), product)
-    clip_block(block, weights, 1.0, space=space, product=product)
+    targets = targets_of(torch.zeros(features.shape[1]), architecture)
+    block = block_of(features, targets, torch.ones(1, features.shape[1]), product)
+    clip_block(block, weights, architecture.objective, 1.0, space=space, product=product)
     return torch.cat([*space.inputs, *space.clipped])
 
 

@@ -1,9 +1,9 @@
 """The file a model is kept in. No torch here, and never pickle.
 
 A safetensors file with one tensor ``weights`` float64[d], in the order of ``models.parameters``.
-Its metadata hold the architecture and the SHA-256 of the whole file, taken with the digest's own
-64 characters as zeros: any changed byte is found. That finds accidents; who wrote a file is for the
-log to say.
+Its metadata hold the architecture, objective included, and the SHA-256 of the whole file, taken
+with the digest's own 64 characters as zeros: any changed byte is found. That finds accidents; who
+wrote a file is for the log to say.
 """
 
 import hashlib
@@ -17,9 +17,13 @@ from safetensors.numpy import save as file_of
 
 from models.architectures import Architecture, size
 from models.errors import ModelError, ModelFileInvalid
+from models.objectives import Objective
 from models.vectors import Vector, check_vector
 
-FORMAT = "infosandbox model 1"
+FORMAT = "infosandbox model 2"
+BINARY_FORMAT = "infosandbox model 1"
+"""As before there were objectives: a binary model, and the metadata do not say so."""
+
 MAX_FILE_BYTES = 16 * 2**20  # the largest network allowed takes 9 MiB
 
 _NO_DIGEST = "0" * 64
@@ -43,6 +47,8 @@ def save(path: Path, architecture: Architecture, vector: Vector) -> None:
         "sha256": _NO_DIGEST,
         "inputs": str(architecture.inputs),
         "hidden": json.dumps(architecture.hidden),
+        "objective": architecture.objective.value,
+        "outputs": str(architecture.outputs),
     }
     blank = file_of({"weights": np.array(vector, dtype=np.float64)}, metadata=description)
     digest = hashlib.sha256(blank).hexdigest()
@@ -69,8 +75,13 @@ def load(path: Path) -> tuple[Architecture, Vector]:
         vector = tensors.pop("weights")
         description = _description(data)
         digest = description["sha256"].encode()
+        if description["format"] == BINARY_FORMAT:
+            description |= {"objective": Objective.BINARY, "outputs": "1"}
         architecture = Architecture(
-            inputs=int(description["inputs"]), hidden=tuple(json.loads(description["hidden"]))
+            inputs=int(description["inputs"]),
+            hidden=tuple(json.loads(description["hidden"])),
+            objective=Objective(description["objective"]),
+            outputs=int(description["outputs"]),
         )
     except (
         SafetensorError,
@@ -84,7 +95,11 @@ def load(path: Path) -> tuple[Architecture, Vector]:
     blank = data.replace(digest, _NO_DIGEST.encode(), 1)
     if digest != hashlib.sha256(blank).hexdigest().encode():
         raise ModelFileInvalid(path=path.name, reason="it has changed since it was written")
-    if description.get("format") != FORMAT or vector.dtype != np.float64 or tensors:
+    if (
+        description["format"] not in {FORMAT, BINARY_FORMAT}
+        or vector.dtype != np.float64
+        or tensors
+    ):
         raise ModelFileInvalid(path=path.name, reason=f"its format is not {FORMAT}")
     try:
         check_vector(vector, size(architecture))

@@ -10,14 +10,15 @@ def build(architecture: Architecture, generator: torch.Generator) -> nn.Sequenti
     """A new float64 network of this shape: linear layers with ReLU between them.
 
     Hidden weights are normal with variance 2 / inputs (He et al. 2015, section 2.2), hidden biases
-    are zero and the last layer is zero, so that every client starts at probability one half.
+    are zero and the last layer is zero, so that every client starts at the same output: at equal
+    odds, at a rate of 1, in the middle of the bounds.
 
     Args:
         architecture: the shape, public.
         generator: source of the hidden weights; public, it protects nobody.
 
     Returns:
-        a module that maps float64[n, inputs] to logits float64[n, 1].
+        a module that maps float64[n, inputs] to outputs float64[n, outputs].
     """
     sizes = layer_sizes(architecture)
     modules: list[nn.Module] = []
@@ -36,5 +37,5 @@ def build(architecture: Architecture, generator: torch.Generator) -> nn.Sequenti
 
 
 def linear_layers(model: nn.Sequential) -> list[nn.Linear]:
-    """The linear layers of a network made by ``build``, from the features to the logit."""
+    """The linear layers of a network made by ``build``, from the features to the outputs."""
     return [module for module in model if isinstance(module, nn.Linear)]

@@ -1,6 +1,6 @@
 """One flat vector for all parameters of a network.
 
-The order is stable and part of every plan: for each linear layer from the features to the logit,
+The order is stable and part of every plan: for each linear layer from the features to the outputs,
 first its weight [outputs, inputs] row by row, then its bias [outputs].
 """
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.architectures import Architecture
+from models.architectures import Architecture, layer_sizes, size
 from models.networks import build, linear_layers
 from models.vectors import Vector, check_vector
 
@@ -59,6 +59,17 @@ def model_with(architecture: Architecture, vector: Vector) -> nn.Sequential:
     model = build(architecture, torch.Generator())
     load_vector(model, vector)
     return model
+
+
+def last_layer(architecture: Architecture) -> slice:
+    """Where the last layer's weights and biases are in the vector.
+
+    A department that keeps a personal last layer puts its own numbers there after each round and
+    the shared ones everywhere else. Public: the shape alone decides.
+    """
+    inputs, outputs = layer_sizes(architecture)[-1]
+    d = size(architecture)
+    return slice(d - outputs * (inputs + 1), d)
 
 
 def _parts(layer: nn.Linear) -> tuple[torch.Tensor, torch.Tensor]:

@@ -55,7 +55,7 @@ def train_without_noise(
         InvalidSetting: a setting is outside its range, or no part has a row.
         WrongShape: an array does not fit the network.
         NotFinite: a feature or the gradient is not finite.
-        LabelNotBinary: a label is neither 0 nor 1.
+        LabelInvalid: a label is not one that the objective can learn.
     """
     if rounds < 1:
         raise InvalidSetting(name="rounds", value=rounds, allowed="at least 1")

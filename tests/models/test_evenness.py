@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.architectures import Architecture, layer_sizes
-from models.bookkeeping import Product
 from models.evenness import CELLS, TILE, fast, is_even, product_for, slow, widths
+from models.slopes import Product
 from models.threads import torch_threads
 
 SHAPES = [

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.errors import InvalidSetting, LabelNotBinary, ModelError, NotFinite, WrongShape
+from models.errors import InvalidSetting, LabelInvalid, ModelError, NotFinite, WrongShape
 from models.gradients import LARGEST, clipped_sum_over
 from tests.models.gradient_cases import clipped_gradient_sum, crowd
 
@@ -38,7 +38,7 @@ def test_a_feature_that_is_not_finite_is_refused(bad: float) -> None:
 def test_a_label_that_is_neither_zero_nor_one_is_refused(bad: float) -> None:
     architecture, weights, features, labels = crowd(30, ())
     labels[17] = bad
-    with pytest.raises(LabelNotBinary) as refusal:
+    with pytest.raises(LabelInvalid) as refusal:
         clipped_gradient_sum(architecture, weights, features, labels, 1.0)
     assert_says_nothing_about_rows(refusal.value, ["17", "30", "nan", "inf", "-1", "0.5", "2"])
 

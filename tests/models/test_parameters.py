@@ -15,12 +15,17 @@ from models.errors import ModelFileInvalid, NotFinite, WrongShape
 from models.evaluate import scores
 from models.files import load, save
 from models.networks import build
-from models.parameters import initial_vector, load_vector, model_with, vector_of
+from models.objectives import Objective
+from models.parameters import initial_vector, last_layer, load_vector, model_with, vector_of
 
 SHAPES = [
     Architecture(inputs=3),
     Architecture(inputs=3, hidden=(2,)),
     Architecture(inputs=4, hidden=(3, 2)),
+    Architecture(inputs=3, hidden=(2,), objective=Objective.MULTICLASS, outputs=4),
+    Architecture(inputs=3, objective=Objective.ORDINAL, outputs=2),
+    Architecture(inputs=2, objective=Objective.COUNT),
+    Architecture(inputs=2, hidden=(3,), objective=Objective.AMOUNT),
 ]
 SMALL = Architecture(inputs=2, hidden=(2,))
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -71,6 +76,14 @@ def test_every_department_starts_at_the_same_vector(architecture: Architecture) 
 
 
 @pytest.mark.parametrize("architecture", SHAPES)
+def test_the_last_layer_is_the_end_of_the_vector(architecture: Architecture) -> None:
+    vector = counting(size(architecture))
+    layer = model_with(architecture, vector)[-1]
+    own = [*layer.weight.flatten().tolist(), *layer.bias.tolist()]
+    assert vector[last_layer(architecture)].tolist() == own
+
+
+@pytest.mark.parametrize("architecture", SHAPES[:3])
 def test_training_starts_at_probability_one_half(architecture: Architecture) -> None:
     features = np.linspace(-3, 3, 5 * architecture.inputs, dtype=np.float32)
     features = features.reshape(5, architecture.inputs)
@@ -154,10 +167,12 @@ def signed(tensors: dict[str, np.ndarray], **changes: str) -> bytes:
     """A file with a right digest, whatever else is wrong with it."""
     nothing = "0" * 64
     description = {
-        "format": "infosandbox model 1",
+        "format": "infosandbox model 2",
         "sha256": nothing,
         "inputs": "2",
         "hidden": "[2]",
+        "objective": "binary",
+        "outputs": "1",
     } | changes
     blank = plain_file(tensors, metadata=description)
     return blank.replace(nothing.encode(), hashlib.sha256(blank).hexdigest().encode(), 1)
@@ -172,6 +187,16 @@ def test_the_file_format_is_what_the_page_says(tmp_path: Path) -> None:
     assert load(path)[0] == SMALL
 
 
+def test_a_file_from_before_there_were_objectives_is_a_binary_model(tmp_path: Path) -> None:
+    nothing = "0" * 64
+    old = {"format": "infosandbox model 1", "sha256": nothing, "inputs": "2", "hidden": "[2]"}
+    blank = plain_file({"weights": GOOD}, metadata=old)
+    digest = hashlib.sha256(blank).hexdigest()
+    path = tmp_path / "model"
+    path.write_bytes(blank.replace(nothing.encode(), digest.encode(), 1))
+    assert load(path)[0] == SMALL
+
+
 FAULTS = {
     "a NaN": signed({"weights": np.where(GOOD == 3, np.nan, GOOD)}),
     "an infinity": signed({"weights": np.where(GOOD == 3, np.inf, GOOD)}),
@@ -181,13 +206,16 @@ FAULTS = {
     "integers": signed({"weights": GOOD.view(np.int64)}),
     "a second tensor": signed({"weights": GOOD, "more": GOOD}),
     "another tensor": signed({"other": GOOD}),
-    "another format": signed({"weights": GOOD}, format="infosandbox model 2"),
+    "another format": signed({"weights": GOOD}, format="infosandbox model 3"),
     "a fraction of an input": signed({"weights": GOOD}, inputs="2.0"),
     "too many inputs": signed({"weights": GOOD}, inputs="99999"),
     "too many layers": signed({"weights": GOOD}, hidden="[2, 2, 2]"),
     "a width that is no number": signed({"weights": GOOD}, hidden="[true]"),
     "no list of widths": signed({"weights": GOOD}, hidden="7"),
     "a very deep list": signed({"weights": GOOD}, hidden="[" * 100_000),
+    "another objective": signed({"weights": GOOD}, objective="ranking"),
+    "an objective that needs more outputs": signed({"weights": GOOD}, objective="multiclass"),
+    "other outputs": signed({"weights": GOOD}, objective="ordinal", outputs="2"),
     "no metadata": plain_file({"weights": GOOD}),
     "no digest": plain_file(
         {"weights": GOOD}, metadata={"sha256": "", "inputs": "2", "hidden": "[2]"}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.architectures import Architecture, size
-from models.errors import InvalidSetting, LabelNotBinary, ModelError, NotFinite, WrongShape
+from models.errors import InvalidSetting, LabelInvalid, ModelError, NotFinite, WrongShape
 from models.evaluate import auc, scores
 from models.gradients import clipped_sum_over
 from models.networks import linear_layers
@@ -178,7 +178,7 @@ def test_a_broken_release_stops_the_training(
 
 def test_rows_that_no_gradient_may_be_taken_of_stop_the_training() -> None:
     features, labels = some_rows(5)
-    with pytest.raises(LabelNotBinary):
+    with pytest.raises(LabelInvalid):
         local_steps(some_weights(), features, labels + 1, **RECIPE, noised=unchanged)
 
 
