@@ -1,6 +1,7 @@
 """The application: ``create_app(settings)`` wires the doors; its lifespan opens the stores."""
 
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -10,15 +11,20 @@ from api import problems
 from api.auth import load_tokens
 from api.limits import BodyCap
 from api.logs import RequestLog, json_log
+from api.people.people import open_people
+from api.people.settings import load_people_settings
+from api.people.setup_link import setup_path
 from api.routes import (
     approvals,
     budget,
     consent,
     evidence,
     health,
+    people,
     plans,
     proofs,
     receipts,
+    sign_in,
     studio,
 )
 from api.routes import log as transparency
@@ -33,8 +39,15 @@ DESCRIPTION = (
 )
 
 
-def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -> FastAPI:
+def create_app(
+    settings: Settings,
+    *,
+    log: FilteringBoundLogger | None = None,
+    first_start: Callable[[str], None] | None = None,
+) -> FastAPI:
     """Make the application; nothing is opened before it starts.
+
+    ``first_start`` is told the path of a setup link (secret) if there are no accounts yet.
 
     When it starts it raises SettingsInvalid, CatalogueError, TokensInvalid or LedgerBroken if a
     file it stands on cannot be used.
@@ -44,6 +57,9 @@ def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.tokens = load_tokens(settings.tokens)
         app.state.desk = open_desk(load_coordinator_settings(settings.coordinator))
+        app.state.people = open_people(app.state.desk.engine, load_people_settings(settings.people))
+        if first_start is not None and (link := app.state.people.links.first(int(time.time()))):
+            first_start(setup_path(link))
         app.state.heartbeat = Heartbeat(app.state.desk.engine)
         yield
         app.state.desk.engine.dispose()
@@ -61,6 +77,7 @@ def create_app(settings: Settings, *, log: FilteringBoundLogger | None = None) -
     app.add_middleware(BodyCap)
     app.add_middleware(RequestLog, log=log or json_log())
     asking = (plans, studio, approvals, budget, evidence)
-    for routes in (*asking, consent, receipts, proofs, transparency, health):
+    consenting = (consent, receipts, proofs, transparency)
+    for routes in (*asking, *consenting, sign_in, people, health):
         app.include_router(routes.router)
     return app

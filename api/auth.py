@@ -1,55 +1,37 @@
-"""Bearer tokens: who calls, and in which role. A token is shown once; only its hash is kept.
+"""Who calls: a bearer token's caller, or whoever is signed in by a cookie; and in which role.
 
-A token is 32 random bytes, so its SHA-256 needs no salt and no slow hash: nobody guesses it.
+Tokens are for machines and the command line; people sign in (:mod:`api.people`). A token is shown
+once; only its hash is kept. It is 32 random bytes, so its SHA-256 needs no salt and no slow hash:
+nobody guesses it.
 """
 
 import hmac
 import json
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from starlette.concurrency import run_in_threadpool
 
 from api.errors import NotAllowed, NotSignedIn, TokensInvalid
+from api.people.csrf import check_csrf
+from api.people.roles import STAFF_ROLES, Caller, Role
+from api.people.sessions import current, people_of
 
 TOKEN_BYTES = 32
 
-
-class Role(StrEnum):
-    """What a caller may do. Every role may read runs, the budget and the catalogue.
-
-    analyst: asks questions and trains models. steward: reads and changes clients' levels.
-    privacy_officer: decides about plans above the automatic limit, and tries policies on the past.
-    auditor: takes the evidence away; decides nothing.
-    """
-
-    ANALYST = "analyst"
-    STEWARD = "steward"
-    PRIVACY_OFFICER = "privacy_officer"
-    AUDITOR = "auditor"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who a request is from. ``name`` stands in runs and in the ledger, so it is no secret."""
-
-    name: str
-    role: Role
-
-
 STAFF = (
-    *(Caller(name=role.value, role=role) for role in Role),
+    *(Caller(name=role.value, role=role) for role in STAFF_ROLES),
     Caller(name="second_officer", role=Role.PRIVACY_OFFICER),
 )
-"""One caller of each role, and the second officer that an approval takes."""
+"""One caller of each role of the firm's own, and the second officer that an approval takes."""
 
 
 class KnownToken(BaseModel):
@@ -60,6 +42,13 @@ class KnownToken(BaseModel):
     name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,63}$")
     role: Role
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+
+    @field_validator("role")
+    @classmethod
+    def _is_of_the_firm(cls, role: Role) -> Role:
+        if role not in STAFF_ROLES:
+            raise ValueError("a client signs in with an account")
+        return role
 
 
 _FILE = TypeAdapter(tuple[KnownToken, ...])
@@ -114,15 +103,28 @@ def caller_of(token: str, known: Sequence[KnownToken]) -> Caller:
     return Caller(name=found[0].name, role=found[0].role)
 
 
-def signed_in(
+async def signed_in(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Caller:
-    """Return the caller of a request, whatever the role; NotSignedIn without a known token."""
-    if credentials is None:
-        raise NotSignedIn
-    known: tuple[KnownToken, ...] = request.app.state.tokens
-    return caller_of(credentials.credentials, known)
+    """Return the caller of a request, whatever the role: by a token, or else by a session.
+
+    Raises:
+        NotSignedIn: by neither.
+        CsrfRefused: by a session, and it changes something without the session's token.
+        TooManyRequests: this person asks too often.
+    """
+    if credentials is not None:
+        known: tuple[KnownToken, ...] = request.app.state.tokens
+        caller = caller_of(credentials.credentials, known)
+    else:
+        found = await run_in_threadpool(current, request)
+        if found is None:
+            raise NotSignedIn
+        await check_csrf(request)
+        caller = found
+    people_of(request).requests.take(caller.name, time.monotonic())
+    return caller
 
 
 AnyCaller = Annotated[Caller, Depends(signed_in)]
@@ -139,10 +141,22 @@ def only(*roles: Role) -> Callable[[Caller], Caller]:
     return check
 
 
-Analyst = Annotated[Caller, Depends(only(Role.ANALYST))]
+def of_client(client_id: str, caller: AnyCaller) -> Caller:
+    """Let stewards in, and the client whose doors these are; NotAllowed for any other."""
+    own = caller.role is Role.CLIENT and caller.client_id == client_id
+    if caller.role is not Role.STEWARD and not own:
+        raise NotAllowed(caller.role, "steward, or the client's own account")
+    return caller
+
+
+Staff = Annotated[Caller, Depends(only(*STAFF_ROLES))]
+Asker = Annotated[Caller, Depends(only(Role.ANALYST, Role.RESEARCHER, Role.ADVISOR))]
+Trainer = Annotated[Caller, Depends(only(Role.ANALYST, Role.RESEARCHER))]
 Officer = Annotated[Caller, Depends(only(Role.PRIVACY_OFFICER))]
 Overseer = Annotated[Caller, Depends(only(Role.PRIVACY_OFFICER, Role.AUDITOR))]
 Auditor = Annotated[Caller, Depends(only(Role.AUDITOR))]
+Steward = Annotated[Caller, Depends(only(Role.STEWARD))]
+OfClient = Annotated[Caller, Depends(of_client)]
 
 
 def write_private(path: Path, text: str) -> None:

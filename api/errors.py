@@ -10,12 +10,12 @@ class DoorError(Exception):
 
 
 class NotSignedIn(DoorError):
-    """No bearer token, or one that is not known."""
+    """No known bearer token, and no session that still holds."""
 
     def __init__(self) -> None:
         """Say what to send."""
         super().__init__(
-            "Send a header 'Authorization: Bearer <token>' with a token that is known."
+            "Sign in, or send a header 'Authorization: Bearer <token>' with a token that is known."
         )
 
 

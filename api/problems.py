@@ -22,6 +22,8 @@ import federation.errors as federation
 import models.errors as models
 import privacy.errors as privacy
 from api import errors as door
+from api.people import errors as people
+from api.people.next_page import safe_next
 
 MEDIA_TYPE = "application/problem+json"
 NAMESPACE = "urn:infosandbox:problem:"
@@ -57,6 +59,17 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     ),
     door.NoLabel: _kind(_GONE, "no-label", "Nothing was released"),
     door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
+    # people
+    people.WrongPassword: _kind(HTTPStatus.UNAUTHORIZED, "wrong-password", "Not signed in"),
+    people.WeakPassword: _kind(_BAD, "weak-password", "The password is too weak"),
+    people.LinkInvalid: _kind(_GONE, "link-invalid", "The setup link does not hold"),
+    people.PersonExists: _kind(_CLASH, "person-exists", "The name is taken"),
+    people.PersonUnknown: _kind(_GONE, "person-unknown", "No such account"),
+    people.GrantRefused: _kind(_NO, "grant-refused", "Not yours to grant"),
+    people.CsrfRefused: _kind(_NO, "csrf-refused", "Not from a page of this session"),
+    people.TooManyRequests: _kind(
+        HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"
+    ),
     # privacy
     privacy.InvalidLoss: _kind(_BAD, "invalid-loss", "Not a privacy loss"),
     privacy.InvalidBound: _kind(_BAD, "invalid-bound", "Not a usable bound"),
@@ -187,9 +200,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
 
 
-def _known(_request: Request, error: Exception) -> JSONResponse:
+def _known(request: Request, error: Exception) -> JSONResponse:
     kind = kind_of(type(error))
-    return internal_problem() if kind is None else problem(kind, str(error))
+    if kind is None:
+        return internal_problem()
+    if isinstance(error, door.NotSignedIn):
+        return problem(kind, str(error), next=safe_next(request.url.path))
+    answer = problem(kind, str(error))
+    if isinstance(error, people.TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def _http(_request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,7 @@
 """One API process: uvicorn on loopback, on a free port unless one is asked for."""
 
 import socket
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -35,7 +36,7 @@ def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) ->
         else:
             write_private(announce, address)
         config = uvicorn.Config(
-            create_app(settings),
+            create_app(settings, first_start=partial(_invite, address)),
             access_log=False,  # it would log paths, and a path may name a client
             log_level="warning",
             server_header=False,
@@ -44,6 +45,11 @@ def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) ->
         server = uvicorn.Server(config)
         server.run(sockets=[listener])
     return server.started
+
+
+def _invite(address: str, path: str) -> None:
+    told = "Nobody can sign in yet. The first privacy officer sets a password, within a day, at"
+    print(f"{told}\n  {address}{path}", flush=True)  # noqa: T201 - what a person waits for
 
 
 def _listening(port: int) -> socket.socket:

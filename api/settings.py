@@ -10,9 +10,11 @@ class Settings(BaseModel):
 
     coordinator: the ``coordinator.toml`` whose stores it opens.
     tokens: the JSON file with the SHA-256 hashes of the bearer tokens, see :mod:`api.auth`.
+    people: ``people.toml``, see :mod:`api.people.settings`; None for what holds without one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     coordinator: Path
     tokens: Path
+    people: Path | None = None

@@ -71,11 +71,14 @@ def serve(
     *,
     coordinator: Annotated[Path, typer.Option(help="The coordinator.toml.")],
     tokens: Annotated[Path, typer.Option(help="The JSON file of token hashes.")],
+    people: Annotated[
+        Path | None, typer.Option(help="A people.toml: sessions, rates, a provider.")
+    ] = None,
     port: Annotated[int, typer.Option(help="On loopback; 0 takes a free one.", min=0)] = 0,
     announce: Annotated[Path | None, typer.Option(help="Write the address to this file.")] = None,
 ) -> None:
     """Serve the API on loopback until it is told to stop."""
-    settings = Settings(coordinator=coordinator, tokens=tokens)
+    settings = Settings(coordinator=coordinator, tokens=tokens, people=people)
     if not serve_api(settings, port=port, announce=announce):
         raise typer.Exit(Exit.PROCESS_FAILED)
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from rich.console import Console
 
-from api.auth import Role
 from api.client import Client, Json, Refusal
 from api.demo import show
 from api.demo.expected import refused, released
@@ -19,6 +18,7 @@ from api.demo.outside import Comparison, compare, consent_of
 from api.demo.prepare import Prepared, fresh_state, prepare
 from api.demo.processes import await_api, ended_by_signals, seldom, start_api, undisturbed
 from api.demo.steps import Steps
+from api.people.roles import Role
 from consent.store import Register
 from federation.coordinator.settings import load_coordinator_settings
 from federation.database import open_database

@@ -1,11 +1,12 @@
-"""One client's authorization level, for stewards only. A change binds every later plan."""
+"""One client's level, for stewards and the client. A change binds every later plan."""
 
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
+from api.auth import OfClient
 from api.consent_schemas import LevelAcknowledged
-from api.routes.desk import OpenDesk, Steward
+from api.routes.desk import OpenDesk
 from api.schemas import LevelRequest, LevelView
 from federation.coordinator.consent_desk import change_level
 
@@ -15,14 +16,14 @@ PATH = "/api/v1/clients/{client_id:path}/level"
 
 
 @router.get(PATH)
-def read_level(client_id: str, desk: OpenDesk, _caller: Steward) -> LevelView:
+def read_level(client_id: str, desk: OpenDesk, _caller: OfClient) -> LevelView:
     """Return the level in force of one client, by the normalized id."""
     return LevelView.of(desk.register.level(client_id, datetime.now(UTC)))
 
 
 @router.put(PATH)
 def set_level(
-    client_id: str, body: LevelRequest, desk: OpenDesk, _caller: Steward
+    client_id: str, body: LevelRequest, desk: OpenDesk, _caller: OfClient
 ) -> LevelAcknowledged:
     """Give, raise, lower or withdraw (0) one client's authorization, and return the receipt.
 

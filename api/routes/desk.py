@@ -1,10 +1,9 @@
-"""What every route needs: the desk that the application opened when it started, and who may ask."""
+"""What every route needs: the desk that the application opened when it started."""
 
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
-from api.auth import Caller, Role, only
 from federation.coordinator.desk import Desk
 
 
@@ -16,4 +15,3 @@ def _opened(request: Request) -> Desk:
 OpenDesk = Annotated[Desk, Depends(_opened)]
 RUN = r"^[0-9a-f]{16}$"
 RunId = Annotated[str, Path(pattern=RUN, description="as Location gave it")]
-Steward = Annotated[Caller, Depends(only(Role.STEWARD))]

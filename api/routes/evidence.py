@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
-from api.auth import AnyCaller, Auditor
+from api.auth import Auditor, Staff
 from api.errors import NoLabel
 from api.routes.desk import OpenDesk, RunId
 from federation.coordinator.desk import Desk
@@ -24,7 +24,7 @@ Form = Annotated[
 
 @router.get("/api/v1/runs/{run_id}/label")
 def read_label(
-    run_id: RunId, desk: OpenDesk, _caller: AnyCaller, form: Form = "label"
+    run_id: RunId, desk: OpenDesk, _caller: Staff, form: Form = "label"
 ) -> dict[str, Any]:
     """Return a release's label as JSON."""
     return _label(run_id, desk, form)
@@ -32,7 +32,7 @@ def read_label(
 
 @router.get("/api/v1/runs/{run_id}/label.yaml", response_class=Response)
 def read_label_as_yaml(
-    run_id: RunId, desk: OpenDesk, _caller: AnyCaller, form: Form = "label"
+    run_id: RunId, desk: OpenDesk, _caller: Staff, form: Form = "label"
 ) -> Response:
     """Return a release's label as YAML."""
     return Response(to_yaml(_label(run_id, desk, form)), media_type="application/yaml")

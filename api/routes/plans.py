@@ -8,7 +8,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from api.auth import Analyst, AnyCaller, Caller
+from api.auth import Asker, Staff, Trainer
+from api.people.roles import Caller
 from api.routes.desk import RUN, OpenDesk, RunId
 from api.schemas import (
     PlanRequest,
@@ -39,7 +40,7 @@ IdempotencyKey = Annotated[
 def ask(
     body: QuestionRequest,
     desk: OpenDesk,
-    caller: Analyst,
+    caller: Asker,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
@@ -51,7 +52,7 @@ def ask(
 def train(
     body: TrainingRequest,
     desk: OpenDesk,
-    caller: Analyst,
+    caller: Trainer,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> Submitted:
@@ -60,7 +61,7 @@ def train(
 
 
 @router.post("/api/v1/price")
-def ask_price(body: PlanRequest, desk: OpenDesk, _caller: AnyCaller) -> Price:
+def ask_price(body: PlanRequest, desk: OpenDesk, _caller: Staff) -> Price:
     """Say what a plan would cost. Touches no data and spends nothing."""
     return Price.model_validate(price(plan_of(body.request(), desk), desk))
 
@@ -68,7 +69,7 @@ def ask_price(body: PlanRequest, desk: OpenDesk, _caller: AnyCaller) -> Price:
 @router.get("/api/v1/runs")
 def list_runs(
     desk: OpenDesk,
-    _caller: AnyCaller,
+    _caller: Staff,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     before: Annotated[str | None, Query(pattern=RUN, description="a run of the last page")] = None,
@@ -82,7 +83,7 @@ def list_runs(
 
 
 @router.get("/api/v1/runs/{run_id}")
-def read_run(run_id: RunId, desk: OpenDesk, _caller: AnyCaller) -> RunView:
+def read_run(run_id: RunId, desk: OpenDesk, _caller: Staff) -> RunView:
     """Return one run: state, progress and step; then its result and label, or its refusal."""
     return RunView.of(desk.runs.get(run_id))
 

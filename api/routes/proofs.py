@@ -1,19 +1,19 @@
-"""Level proofs: a steward has one made for a client; whoever is shown one has it checked."""
+"""Level proofs: made by a steward or the client; whoever is shown one has it checked."""
 
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
-from api.auth import AnyCaller
+from api.auth import AnyCaller, OfClient
 from api.consent_schemas import ProofHolds, ProofRequest, ProofShown, ProofToCheck
-from api.routes.desk import OpenDesk, Steward
+from api.routes.desk import OpenDesk
 from federation.coordinator.level_desk import LevelProof, check_level, prove_level
 
 router = APIRouter(tags=["consent"])
 
 
 @router.post("/api/v1/clients/{client_id:path}/level-proof")
-def make_proof(client_id: str, body: ProofRequest, desk: OpenDesk, _caller: Steward) -> ProofShown:
+def make_proof(client_id: str, body: ProofRequest, desk: OpenDesk, _caller: OfClient) -> ProofShown:
     """Prove to one department that a client has authorized at least a level, and not which."""
     made = prove_level(
         client_id,

@@ -1,4 +1,4 @@
-"""What a client may see and ask for, through a steward: receipts, where it was counted, erasure."""
+"""What a client may see, alone or through a steward: receipts, uses; and erasure."""
 
 import json
 from dataclasses import asdict
@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from fastapi import APIRouter
 
+from api.auth import OfClient, Steward
 from api.consent_schemas import ErasureView, Receipts, Uses, UseView
-from api.routes.desk import OpenDesk, Steward
+from api.routes.desk import OpenDesk
 from consent.receipts import rfc3339
 from federation.coordinator.consent_desk import erase, receipts_of
 from federation.coordinator.lineage import uses_of
@@ -18,13 +19,13 @@ CLIENT = "/api/v1/clients/{client_id:path}"
 
 
 @router.get(CLIENT + "/receipts")
-def read_receipts(client_id: str, desk: OpenDesk, _caller: Steward) -> Receipts:
+def read_receipts(client_id: str, desk: OpenDesk, _caller: OfClient) -> Receipts:
     """Return every change of one client as a signed receipt that opens its entry in the log."""
     return Receipts(receipts=tuple(receipts_of(client_id, desk, now=datetime.now(UTC))))
 
 
 @router.get(CLIENT + "/uses")
-def read_uses(client_id: str, desk: OpenDesk, _caller: Steward) -> Uses:
+def read_uses(client_id: str, desk: OpenDesk, _caller: OfClient) -> Uses:
     """Say where one client was counted: purposes, dates, releases and models, never answers."""
     views = []
     for use in uses_of(client_id, desk):

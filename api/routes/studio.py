@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Json
 
-from api.auth import AnyCaller, Overseer
+from api.auth import Overseer, Staff
 from api.desk_schemas import (
     OddsView,
     PointView,
@@ -28,7 +28,7 @@ Wished = Annotated[float, Query(gt=0, le=100)]
 
 
 @router.post("/api/v1/solve")
-def solve_for_loss(body: SolveRequest, desk: OpenDesk, _caller: AnyCaller) -> Solved:
+def solve_for_loss(body: SolveRequest, desk: OpenDesk, _caller: Staff) -> Solved:
     """Find the least loss at which a question's answer meets every error target."""
     targets = [target.model_dump() for target in body.targets]
     return Solved.of(solve(body.question.request(), targets, desk))
@@ -38,7 +38,7 @@ def solve_for_loss(body: SolveRequest, desk: OpenDesk, _caller: AnyCaller) -> So
 def draw_what_if(
     *,
     desk: OpenDesk,
-    _caller: AnyCaller,
+    _caller: Staff,
     request: Annotated[Json[SolveRequest], Query(description="the body of solve, as JSON")],
     lowest: Wished = 0.1,
     highest: Wished = 10.0,
@@ -66,7 +66,7 @@ def replay_ledger(body: ReplayRequest, desk: OpenDesk, _caller: Overseer) -> Rep
 @router.get("/api/v1/odds")
 def say_odds(
     desk: OpenDesk,
-    _caller: AnyCaller,
+    _caller: Staff,
     epsilon: Wished,
     delta: Annotated[
         float | None, Query(gt=0, lt=1, description="the policy's if left out")

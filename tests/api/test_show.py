@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 from rich.console import Console, RenderableType
 
-from api.auth import Role
 from api.client import Refusal
 from api.demo.outside import Comparison, Scores
 from api.demo.show import (
@@ -17,6 +16,7 @@ from api.demo.show import (
     say,
     where_lines,
 )
+from api.people.roles import Role
 from consent.catalogue import Catalogue, load_catalogue
 
 

@@ -1,0 +1,1 @@
+"""People: who signs in, by which password or provider, and for how long."""

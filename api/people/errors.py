@@ -1,0 +1,102 @@
+"""What signing in and keeping accounts refuse. No message repeats a name, a password or a link."""
+
+# ruff: noqa: N818 - a refusal is named after what is refused
+
+from api.errors import DoorError
+
+
+class WrongPassword(DoorError):
+    """Nobody has this name and this password; which of them is wrong is not said."""
+
+    def __init__(self) -> None:
+        """Say what to do, and not which of the two is wrong."""
+        super().__init__(
+            "Name and password do not belong together: check both, or ask a privacy officer for a "
+            "new setup link."
+        )
+
+
+class WeakPassword(DoorError):
+    """A new password is too short, too long, or too easy.
+
+    Attributes:
+        least: characters it must have.
+        most: characters it may have.
+    """
+
+    def __init__(self, least: int, most: int) -> None:
+        """Keep both bounds."""
+        self.least = least
+        self.most = most
+        super().__init__(
+            f"Choose a password of {least} to {most} characters that is not your name and not one "
+            "character over and over."
+        )
+
+
+class LinkInvalid(DoorError):
+    """A setup link is unknown, used or expired; which of them is not said."""
+
+    def __init__(self) -> None:
+        """Say where another comes from."""
+        super().__init__(
+            "This setup link is used, expired or not one of ours: ask a privacy officer for a new "
+            "one, or run 'infosandbox people link' on the coordinator's machine."
+        )
+
+
+class PersonExists(DoorError):
+    """The name is taken by another account or token."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This name is taken: choose another.")
+
+
+class PersonUnknown(DoorError):
+    """There is no account of this name."""
+
+    def __init__(self) -> None:
+        """Say where the names are."""
+        super().__init__("There is no such account: GET /api/v1/people lists them.")
+
+
+class GrantRefused(DoorError):
+    """Somebody would give a role that is not theirs to give.
+
+    Attributes:
+        role: of the giver.
+        granted: the role that was to be given.
+    """
+
+    def __init__(self, role: str, granted: str) -> None:
+        """Keep both roles."""
+        self.role = role
+        self.granted = granted
+        super().__init__(
+            f"The role {role!r} may not make an account of role {granted!r}: ask a privacy officer."
+        )
+
+
+class CsrfRefused(DoorError):
+    """A request that changes something came with a cookie, and without the session's own token."""
+
+    def __init__(self) -> None:
+        """Say what to send."""
+        super().__init__(
+            "Send the session's token as the form field 'csrf_token' or the header "
+            "'X-CSRF-Token'. Open the page again: it holds the token of your session now."
+        )
+
+
+class TooManyRequests(DoorError):
+    """Somebody asks, or tries to sign in, too often.
+
+    Attributes:
+        retry_after: whole seconds to wait.
+    """
+
+    def __init__(self, retry_after: int) -> None:
+        """Keep the wait."""
+        self.retry_after = retry_after
+        super().__init__(f"Too many requests: wait {retry_after} seconds.")
