@@ -9,6 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from api import problems
 from api.auth import load_tokens
+from api.idempotency import Answers
 from api.limits import BodyCap
 from api.logs import RequestLog, json_log
 from api.people.people import open_people
@@ -57,6 +58,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.tokens = load_tokens(settings.tokens)
         app.state.desk = open_desk(load_coordinator_settings(settings.coordinator))
+        app.state.answers = Answers(app.state.desk.engine)
         app.state.people = open_people(app.state.desk.engine, load_people_settings(settings.people))
         if first_start is not None and (link := app.state.people.links.first(int(time.time()))):
             first_start(setup_path(link))

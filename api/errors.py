@@ -60,6 +60,27 @@ class NoLabel(DoorError):
         super().__init__(f"Run {run} has released nothing yet: only a release has a label.")
 
 
+class KeyReused(DoorError):
+    """An idempotency key came with another request than before."""
+
+    def __init__(self) -> None:
+        """Say what to send."""
+        super().__init__(
+            "This Idempotency-Key was used for another request: send a new key with a new request."
+        )
+
+
+class RequestInFlight(DoorError):
+    """The first request with this idempotency key is not answered yet."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            "The first request with this Idempotency-Key is still under way: send it again in a "
+            "moment, with the same key."
+        )
+
+
 class TokensInvalid(DoorError):
     """The file of token hashes cannot be used.
 

@@ -58,6 +58,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "Request body too large"
     ),
     door.NoLabel: _kind(_GONE, "no-label", "Nothing was released"),
+    door.KeyReused: _kind(_BAD, "key-reused", "Idempotency key of another request"),
+    door.RequestInFlight: _kind(_CLASH, "request-in-flight", "Still under way"),
     door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
     # people
     people.WrongPassword: _kind(HTTPStatus.UNAUTHORIZED, "wrong-password", "Not signed in"),
@@ -145,7 +147,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.SessionUnknown: _kind(_CLASH, "session-unknown", "Session unknown"),
     federation.SettingsInvalid: _kind(_DOWN, "settings-invalid", "A settings file is wrong"),
     federation.RunUnknown: _kind(_GONE, "run-unknown", "No such run"),
-    federation.RequestMismatch: _kind(_CLASH, "request-mismatch", "Key used for another plan"),
+    federation.RequestMismatch: _kind(_BAD, "request-mismatch", "Key used for another plan"),
     federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
     # its coordinator
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),

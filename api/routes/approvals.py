@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from api.auth import Officer, Overseer
 from api.desk_schemas import ApprovalView, OpinionRequest
+from api.idempotency import Answer, IdempotencyKey, once
 from api.routes.desk import OpenDesk, RunId
 from federation.coordinator.approvals import approval_of, give_opinion, settle, settle_all
 
@@ -26,10 +27,22 @@ def read_approval(run_id: RunId, desk: OpenDesk, caller: Overseer) -> ApprovalVi
     return ApprovalView.of(approval_of(run, desk, viewer=caller.name))
 
 
-@router.post("/api/v1/approvals/{run_id}")
-def give(run_id: RunId, body: OpinionRequest, desk: OpenDesk, caller: Officer) -> ApprovalView:
+@router.post("/api/v1/approvals/{run_id}", response_model=ApprovalView)
+def give(
+    *,
+    run_id: RunId,
+    body: OpinionRequest,
+    desk: OpenDesk,
+    caller: Officer,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Give one opinion, which stands; the second one decides. The same again changes nothing."""
-    approval = give_opinion(
-        run_id, desk, officer=caller.name, opinion=body.opinion, reason=body.reason
-    )
-    return ApprovalView.of(approval)
+
+    def work() -> Answer:
+        approval = give_opinion(
+            run_id, desk, officer=caller.name, opinion=body.opinion, reason=body.reason
+        )
+        return Answer(body=ApprovalView.of(approval).model_dump_json().encode())
+
+    return once(request, caller, idempotency_key, body, work)

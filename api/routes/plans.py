@@ -6,9 +6,10 @@ Everything here is the coordinator's own database: no request waits for a depart
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import Asker, Staff, Trainer
+from api.idempotency import Answer, IdempotencyKey, once
 from api.people.roles import Caller
 from api.routes.desk import RUN, OpenDesk, RunId
 from api.schemas import (
@@ -25,39 +26,29 @@ from federation.coordinator.runs import RunState
 
 router = APIRouter(tags=["plans"])
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=100,
-        pattern=r"^[\x21-\x7e]+$",
-        description="the same key with the same plan gives the same run, however often it is sent",
-    ),
-]
 
-
-@router.post("/api/v1/questions", status_code=HTTPStatus.ACCEPTED)
+@router.post("/api/v1/questions", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
 def ask(
     body: QuestionRequest,
     desk: OpenDesk,
     caller: Asker,
-    response: Response,
+    request: Request,
     idempotency_key: IdempotencyKey = None,
-) -> Submitted:
+) -> Response:
     """Ask a question. 202 and a run to follow; 200 if it was answered before, which is free."""
-    return _submit(body, desk, caller, response, idempotency_key)
+    return _submit(body, desk, caller, request, idempotency_key)
 
 
-@router.post("/api/v1/trainings", status_code=HTTPStatus.ACCEPTED)
+@router.post("/api/v1/trainings", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
 def train(
     body: TrainingRequest,
     desk: OpenDesk,
     caller: Trainer,
-    response: Response,
+    request: Request,
     idempotency_key: IdempotencyKey = None,
-) -> Submitted:
+) -> Response:
     """Train a shared model. 202 and a run to follow; 200 if it was trained before."""
-    return _submit(body, desk, caller, response, idempotency_key)
+    return _submit(body, desk, caller, request, idempotency_key)
 
 
 @router.post("/api/v1/price")
@@ -92,14 +83,19 @@ def _submit(
     body: QuestionRequest | TrainingRequest,
     desk: Desk,
     caller: Caller,
-    response: Response,
+    request: Request,
     key: str | None,
-) -> Submitted:
-    plan = plan_of(body.request(), desk)
-    # One caller's keys never meet another's.
-    request = None if key is None else f"{caller.name}:{key}"
-    submission = submit(plan, desk, asker=caller.name, request=request)
-    response.headers["Location"] = f"/api/v1/runs/{submission.run.id}"
-    if submission.run.state is RunState.RELEASED:
-        response.status_code = HTTPStatus.OK
-    return Submitted.of_submission(submission)
+) -> Response:
+    def work() -> Answer:
+        plan = plan_of(body.request(), desk)
+        # One caller's keys never meet another's.
+        name = None if key is None else f"{caller.name}:{key}"
+        submission = submit(plan, desk, asker=caller.name, request=name)
+        released = submission.run.state is RunState.RELEASED
+        return Answer(
+            status=HTTPStatus.OK if released else HTTPStatus.ACCEPTED,
+            body=Submitted.of_submission(submission).model_dump_json().encode(),
+            headers={"Location": f"/api/v1/runs/{submission.run.id}"},
+        )
+
+    return once(request, caller, key, body, work)

@@ -4,10 +4,11 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
 from api.auth import OfClient, Steward
 from api.consent_schemas import ErasureView, Receipts, Uses, UseView
+from api.idempotency import Answers
 from api.routes.desk import OpenDesk
 from consent.receipts import rfc3339
 from federation.coordinator.consent_desk import erase, receipts_of
@@ -35,12 +36,14 @@ def read_uses(client_id: str, desk: OpenDesk, _caller: OfClient) -> Uses:
 
 
 @router.delete(CLIENT)
-def erase_client(client_id: str, desk: OpenDesk, _caller: Steward) -> ErasureView:
+def erase_client(client_id: str, desk: OpenDesk, _caller: Steward, request: Request) -> ErasureView:
     """Withdraw one client and destroy what ties the log to the client; the log says that it was.
 
     It cannot take anything out of backups or of results that were released before.
     """
     done = erase(client_id, desk, now=datetime.now(UTC))
+    answers: Answers = request.app.state.answers
+    answers.forget(request.url.path + "/")
     return ErasureView(
         log_index=done.index,
         entry=json.loads(done.entry),

@@ -70,8 +70,8 @@ def test_the_same_key_with_another_plan_is_refused(analyst: TestClient) -> None:
     analyst.post("/api/v1/questions", json=QUESTION, headers=key)
     once = spent(analyst)
     other = analyst.post("/api/v1/questions", json=QUESTION | {"by": []}, headers=key)
-    assert other.status_code == 409
-    assert other.json()["type"] == "urn:infosandbox:problem:request-mismatch"
+    assert other.status_code == 422
+    assert other.json()["type"] == "urn:infosandbox:problem:key-reused"
     assert spent(analyst) == once
 
 
