@@ -30,6 +30,7 @@ from api.routes import (
 )
 from api.routes import log as transparency
 from api.settings import Settings
+from api.web import console
 from federation.coordinator.desk import open_desk
 from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.settings import load_coordinator_settings
@@ -82,4 +83,5 @@ def create_app(
     consenting = (consent, receipts, proofs, transparency)
     for routes in (*asking, *consenting, sign_in, people, health):
         app.include_router(routes.router)
+    console.install(app)
     return app

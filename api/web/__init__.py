@@ -1,0 +1,1 @@
+"""The web console: pages drawn on the server, over the same functions as the API's routes."""

@@ -1,0 +1,116 @@
+"""Answers: every question and training that came in, how far it is, and what it released."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.auth import Caller
+from api.errors import NoLabel, NotAllowed
+from api.routes.desk import RUN, OpenDesk, RunId
+from api.web.answer_view import Column, columns_of, to_csv
+from api.web.caller import PageCaller
+from api.web.figures import moment
+from api.web.language import Language, gettext, language_of
+from api.web.page_route import PageRoute
+from api.web.render import page
+from api.web.screens import ASK, LEDGER, TRAINING
+from api.web.words import STATES, asked, plan_in, purpose_title
+from federation.coordinator.runs import Run, RunState
+from privacy.loss import Delta, Rho
+from privacy.odds import odds_of_release
+from privacy.odds_text import sentences
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_PAGE = 20
+
+
+def _(text: str) -> str:
+    """Mark a text for translation."""
+    return text
+
+
+_CAVEAT = _(
+    "Noise was added on purpose, so that nobody can tell whether one client is in it: read every "
+    "figure as its interval, never as an exact count. Run %(run)s, consent epoch %(epoch)s, "
+    "released %(at)s (UTC), ε = %(epsilon)s at δ = %(delta)s."
+)
+
+
+@router.get("/answers")
+def list_answers(
+    request: Request,
+    caller: PageCaller,
+    desk: OpenDesk,
+    before: Annotated[str | None, Query(pattern=RUN)] = None,
+) -> Response:
+    """List every run, newest first."""
+    _admit(caller)
+    runs = desk.runs.latest(limit=_PAGE + 1, before=before)
+    language = language_of(request)
+    lines = [(run, asked(plan_in(run), desk.catalogue, language)) for run in runs[:_PAGE]]
+    older = runs[_PAGE - 1].id if len(runs) > _PAGE else None
+    return page(request, "answers.html", caller, lines=lines, older=older, states=STATES)
+
+
+@router.get("/answers/{run_id}.csv")
+def download(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk) -> Response:
+    """Download an answer's figures with their intervals."""
+    _admit(caller)
+    run, language = desk.runs.get(run_id), language_of(request)
+    if run.result is None or run.label is None or run.result.get("kind") != "question":
+        raise NoLabel(run.id)
+    columns = columns_of(run.result, run.label, desk.catalogue, language)
+    text = "\ufeff" + to_csv(columns, _caveat(run, language))
+    name = {"Content-Disposition": f'attachment; filename="answer-{run.id}.csv"'}
+    return Response(text, media_type="text/csv; charset=utf-8", headers=name)
+
+
+@router.get("/answers/{run_id}")
+def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk) -> Response:
+    """Show one run: how far it is, then its answer card or why there is none."""
+    _admit(caller)
+    run, language = desk.runs.get(run_id), language_of(request)
+    plan = plan_in(run)
+    columns: tuple[Column, ...] = ()
+    if run.result is not None and run.label is not None and plan["kind"] == "question":
+        columns = columns_of(run.result, run.label, desk.catalogue, language)
+    return page(
+        request,
+        "answer.html",
+        caller,
+        run=run,
+        plan=plan,
+        text=asked(plan, desk.catalogue, language),
+        purpose=purpose_title(plan["purpose"], desk.catalogue, language),
+        columns=columns,
+        odds=_odds(run, language),
+        caveat=_caveat(run, language) if run.label else "",
+        shown=json.dumps(run.result, ensure_ascii=False, indent=2),
+        ended=run.state in (RunState.RELEASED, RunState.REFUSED),
+        states=STATES,
+    )
+
+
+def _admit(caller: Caller) -> None:
+    allowed = ASK.roles | TRAINING.roles | LEDGER.roles
+    if caller.role not in allowed:
+        raise NotAllowed(caller.role, " or ".join(sorted(allowed)))
+
+
+def _odds(run: Run, language: Language) -> tuple[str, ...]:
+    if run.label is None:
+        return ()
+    rho, delta = Rho(run.label["rho"]), Delta(run.label["delta"])
+    return sentences(odds_of_release(rho, delta), language)
+
+
+def _caveat(run: Run, language: Language) -> str:
+    label = run.label or {}
+    return gettext(language, _CAVEAT) % {
+        "run": run.id,
+        "epoch": label["consent_epoch"],
+        "at": moment(run.ended_at, language),
+        "epsilon": f"{label['epsilon']:.3g}",
+        "delta": f"{label['delta']:g}",
+    }
