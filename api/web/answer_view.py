@@ -13,6 +13,15 @@ from api.web.words import FLAGS, field_title
 from consent.catalogue import Catalogue
 from consent.errors import UnknownField
 
+
+
+def _(text: str) -> str:
+    """Mark a text for translation."""
+    return text
+
+
+_CLIENTS = _("Clients")
+_EVERYBODY = _("Everybody")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -77,7 +86,7 @@ def _column(
         rows.append(Measured(name=name, figure=told, wider=width))
     told_ = [row.figure for row in rows if row.figure]
     reach = [(r.figure.value, r.wider or r.figure.half) for r in rows if r.figure]
-    clients = gettext(language, "Clients")
+    clients = gettext(language, _CLIENTS)
     return Column(
         field=field,
         title=clients if field is None else field_title(field, catalogue, language),
@@ -90,7 +99,7 @@ def _column(
 
 def _name(cell: Mapping[str, str], language: Language) -> str:
     values = (gettext(language, FLAGS[v]) if v in FLAGS else v for v in cell.values())
-    return " · ".join(values) or gettext(language, "Everybody")
+    return " · ".join(values) or gettext(language, _EVERYBODY)
 
 
 def _unit(field: str, catalogue: Catalogue) -> str:

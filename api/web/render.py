@@ -56,6 +56,7 @@ def page(
         "languages": LANGUAGES,
         "role_names": ROLES,
         "csrf_token": "",
+        "status": status,
     }
     body = _environment(language).get_template(template).render(frame | context)
     headers = {

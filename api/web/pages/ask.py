@@ -21,7 +21,8 @@ from api.web.screens import ASK, admit
 from api.web.words import asked, plan_in
 from federation.coordinator.desk import Desk, standing_answer, submit
 from federation.coordinator.runs import RunState
-from federation.plans import QuestionPlan, read_plan
+from federation.plans import read_plan
+from federation.question_plan import QuestionPlan
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _SAVED = 6
