@@ -14,7 +14,6 @@ from consent.catalogue import Catalogue
 from consent.errors import UnknownField
 
 
-
 def _(text: str) -> str:
     """Mark a text for translation."""
     return text
@@ -22,6 +21,7 @@ def _(text: str) -> str:
 
 _CLIENTS = _("Clients")
 _EVERYBODY = _("Everybody")
+_WHOLE = 100
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -36,11 +36,12 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One measure over all cells. ``field`` is None for the count of clients."""
+    """One measure over all cells. ``field`` is None for the count; ``digits``: None as it fits."""
 
     field: str | None
     title: str
     unit: str
+    digits: int | None
     rows: tuple[Measured, ...]
     span: Span
     verdict: Verdict
@@ -90,6 +91,7 @@ def _column(
     return Column(
         field=field,
         title=clients if field is None else field_title(field, catalogue, language),
+        digits=0 if any(abs(f.value) >= _WHOLE for f in told_) else None,
         unit="" if field is None else _unit(field, catalogue),
         rows=tuple(rows),
         span=span_of(reach),

@@ -5,10 +5,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
-from api.web.pages import answers, ask, preferences, start
+from api.web.pages import answers, ask, preferences, sign_in, start
 from api.web.render import STATIC
 
-_SCREENS = (start, ask, answers, preferences)
+_SCREENS = (start, sign_in, ask, answers, preferences)
 
 
 class _Kept(StaticFiles):

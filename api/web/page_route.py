@@ -8,11 +8,12 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
-from api.auth import Caller
 from api.errors import NotSignedIn
+from api.people.csrf import FIELD
+from api.people.sessions import current
 from api.problems import kind_of
-from api.web.caller import page_caller
 from api.web.render import page
 
 SIGN_IN = "/sign-in"
@@ -31,11 +32,11 @@ class PageRoute(APIRoute):
             except NotSignedIn:
                 return await _sign_in(request)
             except RequestValidationError:
-                return _problem(request, 422, "The request is not valid", "")
+                return await _problem(request, 422, "The request is not valid", "")
             except Exception as error:
                 if (kind := kind_of(type(error))) is None:
                     raise
-                return _problem(request, kind.status.value, kind.title, str(error))
+                return await _problem(request, kind.status.value, kind.title, str(error))
 
         return handled
 
@@ -44,20 +45,12 @@ async def _sign_in(request: Request) -> Response:
     """Lead to the sign-in page; what was typed into a form is kept in the page that says so."""
     if request.method == "GET":
         back = quote(f"{request.url.path}?{request.url.query}", safe="")
-        return RedirectResponse(f"{SIGN_IN}?back={back}", status_code=303)
+        return RedirectResponse(f"{SIGN_IN}?next={back}", status_code=303)
     form = await request.form()
-    kept = [(k, v) for k, v in form.multi_items() if isinstance(v, str) and k != "csrf"]
-    return page(request, "expired.html", None, status=401, kept=kept)
+    kept = [(k, v) for k, v in form.multi_items() if isinstance(v, str) and k != FIELD]
+    return page(request, "sign_in.html", None, status=401, kept=kept, next=request.url.path)
 
 
-def _problem(request: Request, status: int, title: str, detail: str) -> Response:
-    return page(
-        request, "problem.html", _caller(request), status=status, title=title, detail=detail
-    )
-
-
-def _caller(request: Request) -> Caller | None:
-    try:
-        return page_caller(request)
-    except NotSignedIn:
-        return None
+async def _problem(request: Request, status: int, title: str, detail: str) -> Response:
+    caller = await run_in_threadpool(current, request)
+    return page(request, "problem.html", caller, status=status, title=title, detail=detail)

@@ -14,7 +14,9 @@ from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from api.auth import Caller
+from api.people.csrf import token_of
+from api.people.next_page import safe_next
+from api.people.roles import Caller
 from api.web import charts, figures
 from api.web.language import LANGUAGES, Language, gettext, language_of, ngettext
 from api.web.screens import screens_of
@@ -50,12 +52,12 @@ def page(
         "caller": caller,
         "screens": screens_of(caller) if caller else (),
         "here": request.url.path,
-        "back": _place(request),
+        "back": safe_next(_place(request)),
         "theme": theme if theme in THEMES else "auto",
         "themes": THEMES,
         "languages": LANGUAGES,
         "role_names": ROLES,
-        "csrf_token": "",
+        "csrf_token": token_of(request),
         "status": status,
     }
     body = _environment(language).get_template(template).render(frame | context)

@@ -5,8 +5,8 @@ A screen that is not offered is not thereby forbidden: every page checks its cal
 
 from dataclasses import dataclass
 
-from api.auth import Caller
 from api.errors import NotAllowed
+from api.people.roles import Caller
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

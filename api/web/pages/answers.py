@@ -5,8 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.auth import Caller
 from api.errors import NoLabel, NotAllowed
+from api.people.roles import Caller
 from api.routes.desk import RUN, OpenDesk, RunId
 from api.web.answer_view import Column, columns_of, to_csv
 from api.web.caller import PageCaller

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import Caller
+from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
 from api.web.caller import PageCaller

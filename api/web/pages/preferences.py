@@ -1,19 +1,17 @@
 """Language and theme, kept in cookies that say nothing about a person."""
 
-import re
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
 
+from api.people.next_page import safe_next
 from api.web.language import COOKIE, LANGUAGES
 from api.web.page_route import PageRoute
 from api.web.render import THEMES
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _YEAR = 365 * 24 * 3600
-_HERE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*")
-"""A path of this site: one slash, no other and no backslash after it, nothing unprintable."""
 
 
 @router.post("/preferences")
@@ -23,17 +21,12 @@ def set_preferences(
     theme: Annotated[str | None, Form()] = None,
 ) -> Response:
     """Keep a choice and go back to where it was made. What there is no choice of is left out."""
-    answer = RedirectResponse(local(back), status_code=303)
+    answer = RedirectResponse(safe_next(back), status_code=303)
     if language in LANGUAGES:
         _keep(answer, COOKIE, language)
     if theme in THEMES:
         _keep(answer, "theme", theme)
     return answer
-
-
-def local(back: str) -> str:
-    """Return a path of this site, or the start page for anything else."""
-    return back if _HERE.fullmatch(back) else "/"
 
 
 def _keep(answer: Response, name: str, value: str) -> None:
