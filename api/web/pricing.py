@@ -1,7 +1,7 @@
 """The price tag: what a question of the builder would cost, before it is asked. Spends nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +43,17 @@ class Draft:
             "by": list(self.by),
             "reason": self.reason or _NO_REASON,
         } | ({"cohort": list(self.cohort)} if self.cohort else {})
+
+    def but(self, *, means: tuple[str, ...] | None = None, within: float | None = None) -> "Draft":
+        """Return the same draft with other means, or otherwise exact."""
+        return Draft(
+            purpose=self.purpose,
+            means=self.means if means is None else means,
+            by=self.by,
+            cohort=self.cohort,
+            within=self.within if within is None else within,
+            reason=self.reason,
+        )
 
     def query(self, **changes: object) -> dict[str, Any]:
         """Return the draft as a query of the builder, with changes."""
@@ -106,9 +117,9 @@ def tag_of(draft: Draft, desk: Desk, *, now: datetime) -> Tag:
 def cheaper(draft: Draft, desk: Desk) -> Sequence[Cheaper]:
     """Return questions close to one that was refused which the budget can still pay."""
     wider = [(n * draft.within, "wider") for n in (2, 4, 10)]
-    tries = [(replace(draft, within=within), why) for within, why in wider]
+    tries = [(draft.but(within=within), why) for within, why in wider]
     if draft.means:
-        tries.insert(0, (replace(draft, means=()), "count only"))
+        tries.insert(0, (draft.but(means=()), "count only"))
     found: list[Cheaper] = []
     for other, why in tries:
         try:
