@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api.cli import asking, client, log, overseeing
+from api.cli import asking, client, log, overseeing, planning
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
@@ -37,6 +37,9 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.price,
     asking.budget,
     asking.odds,
+    planning.solve,
+    planning.what_if,
+    planning.replay,
     overseeing.approve,
     overseeing.export,
     overseeing.verify,

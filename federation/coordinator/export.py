@@ -2,8 +2,8 @@
 
 Lines of JSON. A header; every policy and catalogue with when it came to hold; the totals; every
 ledger entry, as the text its digest covers; every run with its plan, what it released, its label;
-the transparency log's own lines. All of it is public. Reading it believes nothing:
-:mod:`federation.coordinator.verify` does the checking.
+the transparency log's own lines; how many lines there were. All of it is public. Reading it
+believes nothing: :mod:`federation.coordinator.verify` does the checking.
 """
 
 import json
@@ -39,6 +39,7 @@ class EvidenceFile:
         runs: in the order of the file.
         log: the lines of the transparency log's download.
         malformed: numbers, from 1, of the lines that are none of these.
+        whole: whether the file ends where it says that it ends.
     """
 
     header: Json = field(default_factory=dict)
@@ -49,10 +50,11 @@ class EvidenceFile:
     runs: list[Json] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     malformed: list[int] = field(default_factory=list)
+    whole: bool = False
 
 
 def export(desk: Desk, *, now: datetime) -> Iterator[bytes]:
-    """Yield the evidence line by line.
+    """Yield the evidence line by line; the last line counts the others, so a cut file is seen.
 
     The runs are read before the ledger, and whoever committed in between is added after it: so
     every charge in the file has its run, while the desk goes on working.
@@ -64,6 +66,14 @@ def export(desk: Desk, *, now: datetime) -> Iterator[bytes]:
     Raises:
         LedgerBroken: an entry is not the one that was written.
     """
+    lines = 0
+    for line in _lines(desk, now):
+        lines += 1
+        yield line
+    yield _line({"lines": lines})
+
+
+def _lines(desk: Desk, now: datetime) -> Iterator[bytes]:
     runs = {run.id: run for run in desk.runs.latest(limit=None)}
     entries = desk.ledger.entries()
     for entry in entries:
@@ -113,7 +123,9 @@ def read_evidence(data: bytes) -> EvidenceFile:
     """Read an export, whatever it is."""
     found = EvidenceFile()
     for number, line in enumerate(data.splitlines(), start=1):
-        if not _take(_parsed(line), found, first=number == 1):
+        parsed = _parsed(line)
+        found.whole = parsed == {"lines": number - 1}
+        if parsed.keys() != {"lines"} and not _take(parsed, found, first=number == 1):
             found.malformed.append(number)
     return found
 

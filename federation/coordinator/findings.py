@@ -9,6 +9,8 @@ class Wrong(StrEnum):
 
     MALFORMED = "malformed"
     """A line is none of the format's, or a value is none of its kind."""
+    CUT = "cut file"
+    """The file does not end where it was made to end."""
     EDITED = "edited entry"
     """An entry is not what was hashed, or does not continue the one before it."""
     DROPPED = "dropped entry"

@@ -98,6 +98,9 @@ def verify(data: bytes, *, head: str | None = None, roster: Roster | None = None
         pools, wrong = check_pools(file, entries, state)
         notes.findings += wrong
     notes.findings += check_runs(file, entries, state)
+    if not file.whole:
+        text = "is not the line that counts the others: the file was cut off, or added to"
+        notes.findings.append(Finding(Wrong.CUT, "last line", text))
     repairs = tuple(
         f"{event.at.isoformat()} {event.who}: {event.reason}"
         for event in (entry.event for entry in entries)

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -120,6 +121,41 @@ def test_a_price_and_the_budget_are_shown(call: Call, question: Path, tiny_folde
     assert "firm/product_insight" in shown
     assert "0 of 40" in shown
     assert "no limit" in shown
+
+
+@pytest.fixture
+def wished(question: Path, tmp_path: Path) -> Path:
+    asked = tomllib.loads(question.read_text())
+    asked = {key: value for key, value in asked.items() if key not in {"epsilon", "rho"}}
+    asked["statistics"] = [{"kind": "count"}]
+    path = tmp_path / "wished.json"
+    path.write_text(json.dumps({"question": asked, "targets": [{"kind": "count", "within": 40}]}))
+    return path
+
+
+def test_what_is_solved_for_can_be_asked(call: Call, wished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "solved.json"
+    solved = told(call("analyst", "solve", wished, "--out", out, "--json"))
+    priced = told(call("analyst", "price", out, "--json"))
+    assert priced["rho"] == pytest.approx(float(str(solved["rho"])))
+    shown = call("analyst", "solve", wished, "--language", "zh").stdout
+    assert "± 40 wanted" in shown
+    assert "隐私损失" in shown
+
+
+def test_less_error_costs_more(call: Call, wished: Path) -> None:
+    answer = json.loads(call("analyst", "what-if", wished, "--points", 3, "--json").stdout)
+    assert [point["epsilon"] for point in answer] == pytest.approx([0.1, 1.0, 10.0])
+    assert answer[0]["errors"][0] > answer[2]["errors"][0]
+    assert "questions left" in call("analyst", "what-if", wished).stdout
+
+
+def test_the_past_is_replayed_under_a_smaller_budget(call: Call, question: Path) -> None:
+    call("analyst", "ask", question, "--no-wait")
+    shown = call("auditor", "replay", "--budget", "firm=0.01").stdout
+    assert "1 of 1 requests would have been refused" in shown
+    assert "0 of 1" in call("auditor", "replay").stdout
+    assert call("auditor", "replay", "--budget", "firm").exit_code == Exit.BAD_INPUT
 
 
 def test_two_officers_approve_from_a_terminal(call: Call, dear: Path) -> None:

@@ -186,7 +186,7 @@ def test_an_unknown_command_is_seen() -> None:
 def unknown_commands(text: str) -> list[str]:
     """Say which commands and options that a page shows the program does not have."""
     found = []
-    for name, rest in re.findall(r"(?m)(?:^|`)infosandbox ([a-z]+)([^`\n]*)", text):
+    for name, rest in re.findall(r"(?m)(?:^|`)infosandbox ([a-z-]+)([^`\n]*)", text):
         if isinstance(GROUP.commands.get(name), click.Group):
             name = " ".join([name, *rest.split()[:1]])  # noqa: PLW2901 - a group's command
         if name not in COMMANDS:

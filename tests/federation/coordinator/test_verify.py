@@ -151,6 +151,10 @@ def drop_log(lines: Lines) -> bytes:
     return joined([line for line in lines if "log" not in line])
 
 
+def cut_off(lines: Lines) -> bytes:
+    return joined(lines[: len(lines) - 4])
+
+
 TAMPERINGS: list[tuple[Callable[[Lines], bytes], Wrong]] = [
     (edit_entry, Wrong.EDITED),
     (reseal_entry, Wrong.EDITED),
@@ -175,6 +179,7 @@ TAMPERINGS: list[tuple[Callable[[Lines], bytes], Wrong]] = [
     (loosen_policy, Wrong.POLICY),
     (tighten_limit, Wrong.APPROVAL),
     (drop_log, Wrong.LOG),
+    (cut_off, Wrong.CUT),
 ]
 
 
