@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Role(StrEnum):
-    """What a caller may do; ``api/access.py`` lists every route. A name has one role.
+    """What a caller may do; ``api/people/access.py`` lists every route. A name has one role.
 
     analyst: a risk analyst, asks and trains. researcher: the same, for research.
     advisor: asks. privacy_officer: decides about plans above the automatic limit and about the
