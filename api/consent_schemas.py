@@ -48,8 +48,9 @@ class Uses(_Wire):
 
 
 class ErasureView(_Wire):
-    """The proof that a client's salts were destroyed. Keep it: the salt is kept nowhere else."""
+    """The proof that what ties records to a client was destroyed. The salt is kept nowhere else."""
 
+    epoch: int = Field(description="the first consent epoch without the client")
     log_index: int
     entry: dict[str, JsonValue]
     salt: Hash

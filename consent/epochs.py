@@ -246,6 +246,9 @@ class Snapshot:
 def apply(snapshot: Snapshot, delta: EpochDelta) -> Snapshot:
     """Return the snapshot after a delta. A delta older than the snapshot changes nothing.
 
+    A delta from epoch 0 is all there is: it takes the place of what was known, so that nothing of a
+    client who was erased since is left.
+
     Raises:
         EpochStale: the delta starts after the snapshot's epoch; pull one from that epoch.
         EpochInvalid: the delta is for another department, or numbers the purposes differently.
@@ -265,7 +268,7 @@ def apply(snapshot: Snapshot, delta: EpochDelta) -> Snapshot:
         issued_at=delta.issued_at,
         expires_at=delta.expires_at,
         purposes=delta.purposes,
-        columns=snapshot.columns.updated(changed),
+        columns=snapshot.columns.updated(changed) if delta.base else changed,
     )
 
 

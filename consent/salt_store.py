@@ -76,22 +76,11 @@ class Salts:
             for index, epoch, client, salt in rows
         ]
 
-    def erase(self, client_id: str) -> int:
-        """Erase a client's salts and return how many there were (sensitive).
+    def erase_within(self, connection: sa.Connection, client_id: str) -> int:
+        """Erase a client's salts in a transaction and return how many there were (sensitive).
 
-        On SQLite their bytes are overwritten and the write-ahead log is emptied, unless another
-        process is reading: then it is emptied by a later checkpoint. What backups and PostgreSQL's
-        archived log hold must expire by their own schedule.
+        `consent.store.Register.erase` opens the transaction: on SQLite its deletions are
+        overwritten.
         """
         statement = _SALTS.delete().where(_SALTS.c.client_id == checked_client_id(client_id))
-        sqlite = self._engine.dialect.name == "sqlite"
-        with self._engine.begin() as connection:
-            if sqlite:
-                connection.exec_driver_sql("PRAGMA secure_delete = ON")
-            erased = connection.execute(statement).rowcount
-        if sqlite:
-            with self._engine.connect().execution_options(
-                isolation_level="AUTOCOMMIT"
-            ) as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        return erased
+        return connection.execute(statement).rowcount

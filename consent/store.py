@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from consent import tables
 from consent.clients import checked_client_id
+from consent.erasing import Destroy, forget
 from consent.errors import UnknownClient
 from consent.events import Event, Expire, Request, SetLevel
 from consent.intake import check, check_id
@@ -33,17 +34,22 @@ class Register:
     Errors and logs never hold a client's id: the engine is told to hide statements' parameters.
     """
 
-    def __init__(self, engine: sa.Engine, *, within: Within = nothing_else) -> None:
+    def __init__(
+        self, engine: sa.Engine, *, within: Within = nothing_else, key: bytes = b""
+    ) -> None:
         """Create what is missing in the database. Calling it again, anywhere, changes nothing.
 
         Args:
             engine: of the database; it must not be one that shows statements' parameters.
+            key: under which erased clients are remembered (secret). Without one, whoever reads the
+                database can test whether an id they guess was erased.
             within: called with the new events (sensitive) in each transaction that writes some,
                 to write what must be true together with them, such as a log; if it raises, neither
                 is written.
         """
         self._engine = engine
         self._within = within
+        self._key = key
         self._turns: Turns[Ask, list[int]] = Turns(self._write)
         engine.hide_parameters = True  # a statement's parameters are ids; keep them out of errors
         tables.create(engine)
@@ -53,7 +59,8 @@ class Register:
 
         A client who is known keeps the standing: loading a file again cannot undo a withdrawal.
         A household's clients get their places in the order in which they are entered, for good. A
-        new member of a household whose family fields are closed finds them closed.
+        new member of a household whose family fields are closed finds them closed, and a client who
+        was erased enters at level 0.
 
         Args:
             rows: (normalized client id, household id, level) of each client, each once (sensitive).
@@ -64,7 +71,7 @@ class Register:
         """
         checked, when = checked_rows(rows), _microseconds(at)
         with self._engine.begin() as connection:
-            return enter(connection, checked, at=when, within=self._within)
+            return enter(connection, checked, at=when, key=self._key, within=self._within)
 
     def set_level(
         self,
@@ -162,14 +169,43 @@ class Register:
 
     def history(self, client_id: str) -> list[Event]:
         """Return every event of a client, oldest first; raise InvalidClientId or UnknownClient."""
-        query = sa.select(tables.events).where(
-            tables.events.c.client_id == checked_client_id(client_id)
-        )
+        named = tables.standings.c.client_id == checked_client_id(client_id)
         with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(tables.events.c.seq)).all()
-        if not rows:
+            events = tables.events_where(connection, named)
+        if not events:
             raise UnknownClient
-        return [tables.event_of(row) for row in rows]
+        return events
+
+    def erase(self, client_id: str, at: datetime, *, destroy: Destroy) -> int:
+        """Withdraw a client and destroy what names the client's events; return the new epoch.
+
+        On SQLite what is deleted is overwritten. What backups and PostgreSQL's archived log hold
+        must expire by their own schedule.
+
+        Args:
+            client_id: the normalized id (sensitive).
+            at: with a time zone.
+            destroy: destroys and writes down what else belongs to it, in the same transaction.
+
+        Raises:
+            InvalidClientId, UnknownClient: nothing was changed.
+        """
+        client, when = checked_client_id(client_id), _microseconds(at)
+        with self._engine.begin() as connection:
+            epoch = forget(
+                connection, client, at=when, key=self._key, within=self._within, destroy=destroy
+            )
+        tables.empty_write_ahead_log(self._engine)
+        return epoch
+
+    def erased(self) -> int:
+        """Return the epoch of the newest erasure, 0 if there was none.
+
+        What a node was told before that epoch is outdated as a whole. To build a delta read this
+        after ``head()``: then an erasure that comes in between is not missed.
+        """
+        with self._engine.connect() as connection:
+            return int(connection.execute(sa.select(tables.head.c.erased)).scalar_one())
 
     def head(self) -> int:
         """Return the newest epoch: the sequence number of the last event, 0 before the first."""

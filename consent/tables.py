@@ -2,6 +2,9 @@
 
 SQLite and PostgreSQL. Every write first takes the lock of a one-row table that hands out sequence
 numbers, so numbers become visible in order and a reader misses none.
+
+An event names its client by a random reference that stands in one other place only, the client's
+row of standings. Deleting that row leaves the events whole and nobody's (`consent.erasing`).
 """
 
 import json
@@ -16,6 +19,7 @@ from consent.levels import Level
 from consent.register import Standing
 
 _ID = sa.String(256)
+_REF = sa.String(32)
 _TEXT = sa.String(200)
 tables = sa.MetaData()
 head = sa.Table(
@@ -23,26 +27,27 @@ head = sa.Table(
     tables,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("erased", sa.BigInteger, nullable=False),
 )
 events = sa.Table(
     "consent_events",
     tables,
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("id", sa.String(128), nullable=False, unique=True),
-    sa.Column("client_id", _ID, nullable=False),
+    sa.Column("ref", _REF, nullable=False),
     sa.Column("kind", sa.String(32), nullable=False),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("level", sa.SmallInteger),
     sa.Column("expires_at", sa.BigInteger),
     sa.Column("purpose", _TEXT, nullable=False),
     sa.Column("notice", _TEXT, nullable=False),
-    sa.Column("household_id", _ID, nullable=False),
     sa.Column("place", sa.Integer, nullable=False),
 )
 standings = sa.Table(
     "consent_standings",
     tables,
     sa.Column("client_id", _ID, primary_key=True),
+    sa.Column("ref", _REF, nullable=False, unique=True),
     sa.Column("household_id", _ID, nullable=False),
     sa.Column("place", sa.Integer, nullable=False),
     sa.Column("level", sa.SmallInteger, nullable=False),
@@ -61,8 +66,9 @@ purposes = sa.Table(
     sa.Column("bit", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("name", _TEXT, nullable=False, unique=True),
 )
+erased = sa.Table("consent_erased", tables, sa.Column("mark", sa.String(64), primary_key=True))
 _indexes = (
-    sa.Index("consent_events_of_client", events.c.client_id, events.c.seq),
+    sa.Index("consent_events_of_client", events.c.ref, events.c.seq),
     sa.Index("consent_standings_changed", standings.c.changed_seq),
     sa.Index("consent_standings_of_household", standings.c.household_id),
     sa.Index("consent_standings_ends", standings.c.expires_at),
@@ -108,7 +114,7 @@ def create(engine: sa.Engine) -> None:
     try:
         with engine.begin() as connection:
             if connection.execute(sa.select(head.c.seq)).first() is None:
-                connection.execute(head.insert().values(id=1, seq=0))
+                connection.execute(head.insert().values(id=1, seq=0, erased=0))
     except IntegrityError:
         pass  # another process was first
 
@@ -157,38 +163,61 @@ def standing_row(client_id: str, standing: Standing) -> dict[str, object]:
     }
 
 
-def event_of(row: Any) -> Event:  # noqa: ANN401 - a row of the table, typed by its columns
-    """Read an event from its row."""
-    return Event(
-        seq=row.seq,
-        id=row.id,
-        client=row.client_id,
-        kind=Kind(row.kind),
-        at=row.at,
-        level=None if row.level is None else Level(row.level),
-        expires_at=row.expires_at,
-        purpose=row.purpose,
-        notice=row.notice,
-        household=row.household_id,
-        place=row.place,
+def events_where(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[Event]:
+    """Return the events that fit, oldest first, each with its client's id (sensitive).
+
+    Events of an erased client are nobody's: their ``client`` is empty.
+    """
+    query = (
+        sa.select(events, standings.c.client_id, standings.c.household_id)
+        .outerjoin(standings, standings.c.ref == events.c.ref)
+        .where(*which)
+        .order_by(events.c.seq)
     )
+    return [_event_of(row) for row in connection.execute(query)]
 
 
-def event_row(event: Event) -> dict[str, object]:
-    """Return an event's row."""
+def event_row(event: Event, ref: str) -> dict[str, object]:
+    """Return an event's row, under its client's reference."""
     return {
         "seq": event.seq,
         "id": event.id,
-        "client_id": event.client,
+        "ref": ref,
         "kind": event.kind.value,
         "at": event.at,
         "level": None if event.level is None else int(event.level),
         "expires_at": event.expires_at,
         "purpose": event.purpose,
         "notice": event.notice,
-        "household_id": event.household,
         "place": event.place,
     }
+
+
+def empty_write_ahead_log(engine: sa.Engine) -> None:
+    """On SQLite, take what was overwritten out of the write-ahead log too.
+
+    If another process is reading, a later checkpoint does it.
+    """
+    if engine.dialect.name == "sqlite":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def _event_of(row: Any) -> Event:  # noqa: ANN401 - a row of the join, typed by its columns
+    kind = Kind(row.kind)
+    return Event(
+        seq=row.seq,
+        id=row.id,
+        client=row.client_id or "",
+        kind=kind,
+        at=row.at,
+        level=None if row.level is None else Level(row.level),
+        expires_at=row.expires_at,
+        purpose=row.purpose,
+        notice=row.notice,
+        household=(row.household_id or "") if kind is Kind.ENTERED else "",
+        place=row.place,
+    )
 
 
 def _use_write_ahead_log(engine: sa.Engine) -> None:
@@ -199,6 +228,10 @@ def _use_write_ahead_log(engine: sa.Engine) -> None:
 
 
 def _wait_and_sync(connection: sa.Connection) -> None:
-    """Make this SQLite connection queue behind other writers and sync every commit to disk."""
+    """Make this SQLite connection queue behind other writers and sync every commit to disk.
+
+    What it deletes or moves it overwrites, so that a client who is erased is in no page any more.
+    """
     connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
     connection.exec_driver_sql("PRAGMA synchronous = FULL")
+    connection.exec_driver_sql("PRAGMA secure_delete = ON")

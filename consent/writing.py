@@ -1,9 +1,10 @@
 """One transaction of the register: what clients ask becomes events, and standings follow them."""
 
+import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -26,6 +27,9 @@ from consent.turns import Ticket
 Within: TypeAlias = Callable[[sa.Connection, Sequence[Event]], None]
 """Writes what belongs to new events into the transaction that writes them."""
 
+REF_BYTES = 16
+_PART = 1000
+_MARK = b"infosandbox/erased-client/v1\x00"
 _FAMILY = (Kind.FAMILY_OBJECTED, Kind.FAMILY_OBJECTION_WITHDRAWN)
 
 
@@ -73,6 +77,11 @@ def checked_rows(rows: Iterable[tuple[str, str, int]]) -> dict[str, tuple[str, L
     return checked
 
 
+def mark_of(key: bytes, client_id: str) -> str:
+    """Return what is remembered of an erased client: HMAC-SHA256 under the register's key."""
+    return hmac.digest(key, _MARK + client_id.encode(), "sha256").hex()
+
+
 def nothing_else(_connection: sa.Connection, _events: Sequence[Event]) -> None:
     """Write nothing beside the events."""
 
@@ -82,21 +91,29 @@ def enter(
     checked: Mapping[str, tuple[str, Level]],
     *,
     at: int,
+    key: bytes,
     within: Within,
 ) -> int:
-    """Enter those of the checked clients whom the register does not know, and return the head."""
+    """Enter those of the checked clients whom the register does not know, and return the head.
+
+    One who was erased enters at level 0, whatever the row says. key: of the marks (secret).
+    """
     head = tables.lock(connection)
     known = set(connection.execute(sa.select(tables.standings.c.client_id)).scalars())
     if known.issuperset(checked):
         return head
-    sizes, closed = _households(connection)
+    places, closed = _households(connection)
+    erased = set(connection.execute(sa.select(tables.erased.c.mark)).scalars())
     events: list[Event] = []
+    rows: list[dict[str, object]] = []
     standings: list[dict[str, object]] = []
-    for client, (household, level) in checked.items():
+    for client, (household, given) in checked.items():
         if client in known:
             continue
-        place = sizes.get(household, 0)
-        sizes[household] = place + 1
+        level = Level.NONE if erased and mark_of(key, client) in erased else given
+        place = places.get(household, 0)
+        places[household] = place + 1
+        ref = token_hex(REF_BYTES)
         event = Event(
             seq=head + len(events) + 1,
             id=token_hex(16),
@@ -108,12 +125,13 @@ def enter(
             place=place,
         )
         events.append(event)
+        rows.append(tables.event_row(event, ref))
         row = tables.standing_row(client, advance(None, event))
-        standings.append(row | {"family_closed": household in closed})
-    connection.execute(tables.events.insert(), [tables.event_row(event) for event in events])
+        standings.append(row | {"ref": ref, "family_closed": household in closed})
+    connection.execute(tables.events.insert(), rows)
     connection.execute(tables.standings.insert(), standings)
     within(connection, events)
-    return _set_head(connection, head + len(events))
+    return set_head(connection, head + len(events))
 
 
 def write(
@@ -126,10 +144,12 @@ def write(
     """
     head = tables.lock(connection)
     asks = [ticket.ask for ticket in tickets]
+    rows = _standings(connection, (r.client for ask in asks for _, r in ask.requests))
+    refs = {row.client_id: row.ref for row in rows}
     page = _Page(
         seq=head,
-        standings=_standings(connection, {r.client for ask in asks for _, r in ask.requests}),
-        known=_events(connection, {i for ask in asks if ask.repeated for i, _ in ask.requests}),
+        standings={row.client_id: tables.standing_of(row) for row in rows},
+        known=_known(connection, asks),
     )
     before = dict(page.standings)
     for ticket in tickets:
@@ -139,14 +159,16 @@ def write(
             ticket.refused = refusal
     if not page.events:
         return
-    connection.execute(tables.events.insert(), [tables.event_row(e) for e in page.events])
+    connection.execute(
+        tables.events.insert(), [tables.event_row(e, refs[e.client]) for e in page.events]
+    )
     changed = {c: s for c, s in page.standings.items() if s is not before[c]}
     if changed:
         _update(connection, changed)
     _number_purposes(connection, page.events)
     _close_families(connection, page)
     within(connection, page.events)
-    _set_head(connection, page.seq)
+    set_head(connection, page.seq)
 
 
 def _carry_out(page: _Page, ask: Ask) -> list[int]:
@@ -176,28 +198,26 @@ def _carry_out(page: _Page, ask: Ask) -> list[int]:
     return opened
 
 
-def _standings(connection: sa.Connection, clients: set[str]) -> dict[str, Standing]:
-    found = _in(connection, tables.standings, tables.standings.c.client_id, clients)
-    return {row.client_id: tables.standing_of(row) for row in found}
-
-
-def _events(connection: sa.Connection, ids: set[str]) -> dict[str, Event]:
-    found = _in(connection, tables.events, tables.events.c.id, ids)
-    return {row.id: tables.event_of(row) for row in found}
-
-
-def _in(
-    connection: sa.Connection, table: sa.Table, column: sa.Column[str], values: set[str]
-) -> list[sa.Row[tuple[object, ...]]]:
-    """Select by many values, in parts that every database takes."""
-    ordered, part = sorted(values), 1000
+def _standings(connection: sa.Connection, clients: Iterable[str]) -> list[sa.Row[Any]]:
+    own = tables.standings
     return [
         row
-        for start in range(0, len(ordered), part)
-        for row in connection.execute(
-            sa.select(table).where(column.in_(ordered[start : start + part]))
-        )
+        for part in _parts(clients)
+        for row in connection.execute(sa.select(own).where(own.c.client_id.in_(part)))
     ]
+
+
+def _known(connection: sa.Connection, asks: Iterable[Ask]) -> dict[str, Event]:
+    """Return the events that earlier requests of the same ids became."""
+    ids = {name for ask in asks if ask.repeated for name, _ in ask.requests}
+    found = (tables.events_where(connection, tables.events.c.id.in_(p)) for p in _parts(ids))
+    return {event.id: event for events in found for event in events}
+
+
+def _parts(values: Iterable[str]) -> Iterable[list[str]]:
+    """Cut many values into parts that every database takes in one statement."""
+    ordered = sorted(set(values))
+    return (ordered[start : start + _PART] for start in range(0, len(ordered), _PART))
 
 
 def _update(connection: sa.Connection, changed: Mapping[str, Standing]) -> None:
@@ -242,16 +262,20 @@ def _close_families(connection: sa.Connection, page: _Page) -> None:
 
 
 def _households(connection: sa.Connection) -> tuple[dict[str, int], set[str]]:
-    """Return every household's number of clients, and which have their family fields closed."""
+    """Return every household's next free place, and which have their family fields closed."""
     own = tables.standings.c
-    sizes = sa.select(own.household_id, sa.func.count().label("clients")).group_by(own.household_id)
+    last = sa.select(own.household_id, sa.func.max(own.place).label("place"))
     closed = sa.select(own.household_id).where(own.family_closed).distinct()
     return (
-        {row.household_id: row.clients for row in connection.execute(sizes)},
+        {
+            row.household_id: row.place + 1
+            for row in connection.execute(last.group_by(own.household_id))
+        },
         set(connection.execute(closed).scalars()),
     )
 
 
-def _set_head(connection: sa.Connection, seq: int) -> int:
+def set_head(connection: sa.Connection, seq: int) -> int:
+    """Write the register's newest epoch down, and return it."""
     connection.execute(tables.head.update().values(seq=seq))
     return seq

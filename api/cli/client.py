@@ -52,11 +52,12 @@ def uses(client: Client, *, coordinator: Coordinator) -> None:
 
 @app.command()
 def erase(client: Client, *, coordinator: Coordinator) -> None:
-    """Withdraw the client, destroy what ties the log to it, and print the proof."""
+    """Withdraw the client, destroy what ties records to it, and print the proof."""
     with _desk(coordinator) as desk:
         done = erase_client(client, desk, now=datetime.now(UTC))
         _echo(
             {
+                "epoch": done.epoch,
                 "log_index": done.index,
                 "entry": json.loads(done.entry),
                 "salt": done.salt.hex(),

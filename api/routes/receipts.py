@@ -37,14 +37,15 @@ def read_uses(client_id: str, desk: OpenDesk, _caller: OfClient) -> Uses:
 
 @router.delete(CLIENT)
 def erase_client(client_id: str, desk: OpenDesk, _caller: Steward, request: Request) -> ErasureView:
-    """Withdraw one client and destroy what ties the log to the client; the log says that it was.
+    """Withdraw one client and destroy what ties register, epochs and log to the client.
 
     It cannot take anything out of backups or of results that were released before.
     """
-    done = erase(client_id, desk, now=datetime.now(UTC))
     answers: Answers = request.app.state.answers
     answers.forget(request.url.path + "/")
+    done = erase(client_id, desk, now=datetime.now(UTC))
     return ErasureView(
+        epoch=done.epoch,
         log_index=done.index,
         entry=json.loads(done.entry),
         salt=done.salt.hex(),

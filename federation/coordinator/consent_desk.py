@@ -12,13 +12,15 @@ from hashlib import sha256
 import rfc8785
 from joserfc import jws
 from joserfc.jwk import OKPKey
+from sqlalchemy import Connection
 
 from consent.commitments import SALT_BYTES, commit
 from consent.errors import UnknownClient
-from consent.events import Event
+from consent.events import Event, Request
 from consent.levels import Level
 from consent.log_entries import Destroyed, encode
 from consent.receipts import ALGORITHM, Inclusion, sign_receipt
+from consent.register import Standing
 from consent.salt_store import Salt
 from federation.coordinator.consent_log import principal_of, standings_after
 from federation.coordinator.desk import Desk
@@ -44,13 +46,15 @@ class Acknowledged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """The proof that a client's salts were destroyed. About one person: hidden.
+    """The proof that a client's reference and salts were destroyed. About one person: hidden.
 
-    index: of the log's entry. entry: its bytes. salt: opens the entry's ``subject`` to the client's
-    pseudonym in receipts; it is kept nowhere else. statement: signed by the consent service; its
-    SHA-256 is the entry's ``evidence``. inclusion: that the log holds the entry.
+    epoch: the first one without the client. index: of the log's entry. entry: its bytes. salt:
+    opens the entry's ``subject`` to the client's pseudonym in receipts; it is kept nowhere else.
+    statement: signed by the consent service; its SHA-256 is the entry's ``evidence``. inclusion:
+    that the log holds the entry.
     """
 
+    epoch: int
     index: int
     entry: bytes
     salt: bytes = field(repr=False)
@@ -58,24 +62,24 @@ class Erasure:
     inclusion: Inclusion
 
 
-def change_level(client_id: str, level: int, desk: Desk, *, now: datetime) -> Acknowledged:
-    """Set a client's level (0 withdraws), raising and lowering alike, and return the receipt.
+def change(request: Request, desk: Desk, *, now: datetime) -> Acknowledged:
+    """Record what one client asks of the register, opening and closing alike; return the receipt.
 
     When this returns, the change is durable, in the log, and in the epoch of every later plan.
 
     Args:
-        client_id: the normalized id (sensitive).
-        level: 0 to 4.
+        request: of one client (sensitive).
         desk: of the coordinator.
         now: with a time zone.
 
     Raises:
-        InvalidClientId, UnknownClient, UnknownLevel, ClockSkew: nothing was changed.
+        InvalidClientId, UnknownClient, UnknownLevel, InvalidRequest, ClockSkew: nothing was
+            changed.
         LogBroken: the log takes no entry, so nothing was changed.
     """
-    epoch = desk.register.set_level(client_id, level, now)
-    told = next(t for t in _told(client_id, desk) if t.event.seq == epoch)
-    if told.salt is None:  # erased at this very moment, by another request
+    epoch = desk.register.record([request], now)[0]
+    told = next((t for t in _told(request.client, desk) if t.event.seq == epoch), None)
+    if told is None or told.salt is None:  # erased at this very moment, by another request
         raise UnknownClient
     receipt = receipt_of(told, desk, created=int(now.timestamp()))
     return Acknowledged(
@@ -86,10 +90,20 @@ def change_level(client_id: str, level: int, desk: Desk, *, now: datetime) -> Ac
     )
 
 
+def enter(client_id: str, household_id: str, desk: Desk, *, now: datetime) -> Standing:
+    """Enter a client at level 0, unless the register knows the client; return the standing.
+
+    Entering opens nothing: a level is given by a request of its own.
+
+    Raises:
+        InvalidClientId: one of the ids (both sensitive) is not normalized; nothing was entered.
+    """
+    desk.register.load([(client_id, household_id, Level.NONE)], now)
+    return desk.register.standing(client_id)
+
+
 def receipts_of(client_id: str, desk: Desk, *, now: datetime) -> list[str]:
     """Return a signed receipt of every change of a client, oldest first, each with its proof.
-
-    A change whose salt was erased has no place in the log any more, and its receipt says none.
 
     Raises:
         InvalidClientId, UnknownClient: there is no such client.
@@ -106,32 +120,44 @@ def receipts_of(client_id: str, desk: Desk, *, now: datetime) -> list[str]:
 
 
 def erase(client_id: str, desk: Desk, *, now: datetime) -> Erasure:
-    """Close a client's authorization, destroy what ties the log to the client, and log that.
+    """Withdraw a client, destroy what ties register, epochs and log to the client, and log that.
 
-    Destroyed are the salts of the client's entries: afterwards no copy of the log can be searched
-    for the client. `docs/transparency-log.md` says what this does not reach.
+    Destroyed in one transaction: the client's reference in the register, which was the only key to
+    the client's events, and the salts of the client's entries in the log. The next epoch has the
+    client no more, and replaces what the nodes hold. `docs/consent.md` says what is left.
 
     Raises:
         InvalidClientId, UnknownClient: there is no such client.
-        LogBroken: the log takes no entry.
+        LogBroken: the log takes no entry; nothing was changed.
     """
     evidence, at = desk.evidence, int(now.timestamp())
-    if desk.register.level(client_id) > Level.NONE:
-        desk.register.set_level(client_id, Level.NONE, now)
-    evidence.salts.erase(client_id)
     salt = secrets.token_bytes(SALT_BYTES)
     subject = commit(salt, {"principal": principal_of(evidence.keys.receipts, client_id)})
     statement = jws.serialize_compact(
         {"alg": ALGORITHM, "typ": ERASURE_TYPE},
-        rfc8785.dumps({"destroyed": "salts", "subject": subject, "at": at}),
+        rfc8785.dumps({"destroyed": ["pseudonym_key", "salts"], "subject": subject, "at": at}),
         OKPKey.import_key(evidence.keys.signing),
         algorithms=[ALGORITHM],
     )
     digest = sha256(statement.encode()).hexdigest()
-    entry = encode(Destroyed(at=at, what="salts", subject=subject, evidence=digest))
-    index = evidence.log.append([entry])
+    entry = encode(Destroyed(at=at, what="pseudonym_key", subject=subject, evidence=digest))
+    index = -1
+
+    def destroy(connection: Connection) -> None:
+        nonlocal index
+        evidence.salts.erase_within(connection, client_id)
+        index = evidence.log.append_within(connection, [entry])
+
+    epoch = desk.register.erase(client_id, now, destroy=destroy)
     inclusion = _inclusion(index, _tree_with(index, desk), desk)
-    return Erasure(index=index, entry=entry, salt=salt, statement=statement, inclusion=inclusion)
+    return Erasure(
+        epoch=epoch,
+        index=index,
+        entry=entry,
+        salt=salt,
+        statement=statement,
+        inclusion=inclusion,
+    )
 
 
 def history_of(client_id: str, desk: Desk) -> list[Event]:

@@ -77,10 +77,9 @@ def _levels_after(connection: sa.Connection, events: Sequence[Event]) -> Mapping
     clients = sorted({e.client for e in events if e.kind is not Kind.ENTERED})
     for start in range(0, len(clients), _PART):
         part = clients[start : start + _PART]
-        query = sa.select(tables.events).where(tables.events.c.client_id.in_(part))
         histories: dict[str, list[Event]] = {client: [] for client in part}
-        for row in connection.execute(query.order_by(tables.events.c.seq)):
-            histories[row.client_id].append(tables.event_of(row))
+        for event in tables.events_where(connection, tables.standings.c.client_id.in_(part)):
+            histories[event.client].append(event)
         for history in histories.values():
             levels |= {seq: int(s.level) for seq, s in standings_after(history).items()}
     return levels

@@ -79,6 +79,9 @@ def sealed_delta(  # the head is read by the caller, once for all departments
 ) -> bytes:
     """Return what changed between two epochs, for one department's eyes only.
 
+    Once a client was erased after the epoch the node holds, it is everything there is, and the node
+    drops what it held.
+
     Args:
         register: the standing of every client; sensitive.
         department: whose pseudonyms to use.
@@ -91,6 +94,8 @@ def sealed_delta(  # the head is read by the caller, once for all departments
     Returns:
         A signed delta inside an envelope that only the department's sealing key opens.
     """
+    if after < register.erased():  # read after the head was: what comes in between comes again
+        after = 0
     changes = register.changes(after)  # some may be newer than the head: they come again, later
     delta = delta_of(
         changes,

@@ -49,6 +49,7 @@ from federation.witness import log_key, origin_of
 from privacy.entries import Decided, Opinion
 
 _STAFF = b"infosandbox/log-staff/v1"
+_ERASED = b"infosandbox/erased-clients/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,8 @@ def pinned_roster(folder: Path) -> Roster:
 def open_register(engine: Engine, evidence: Evidence) -> Register:
     """Open the consent register so that every event is logged with it, or neither is written."""
     within = logging_changes(evidence.log, evidence.salts, evidence.keys.receipts)
-    return Register(engine, within=within)
+    key = derived_key(evidence.keys.receipts, label=_ERASED, context=())
+    return Register(engine, within=within, key=key)
 
 
 def log_collections(evidence: Evidence, catalogue: Catalogue, engine: Engine, *, at: int) -> None:

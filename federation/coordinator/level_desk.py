@@ -106,6 +106,8 @@ def check_level(
         nonce=nonce,
         shown=signature,
     )
+    if shown.epoch < desk.register.erased():
+        raise LevelProofInvalid("a client was erased since; have a new one made")
     mine = keys.pseudonym[shown.department]
     for change in desk.register.changes(shown.epoch):
         if hmac.compare_digest(pseudonym(mine, change.client_id), anchor.whom.pseudonym):

@@ -102,14 +102,17 @@ def receipt_of(
 
 
 def family_closed_at(household: str, desk: Desk) -> Callable[[int], bool]:
-    """Return whether any member of a household objected to family uses, by epoch; sensitive."""
+    """Return whether any member of a household objected to family uses, by epoch; sensitive.
+
+    An objection of a member who was erased since has no date any more: it counts for every epoch.
+    """
     own = tables.standings.c
-    members = sa.select(own.client_id).where(own.household_id == household)
-    query = sa.select(tables.events).where(
-        tables.events.c.client_id.in_(members), tables.events.c.kind.in_(_FAMILY)
-    )
+    members = own.household_id == household
     with desk.engine.connect() as db:
-        events = [tables.event_of(r) for r in db.execute(query.order_by(tables.events.c.seq))]
+        events = tables.events_where(db, members, tables.events.c.kind.in_(_FAMILY))
+        standings = db.execute(sa.select(own.family_closed, own.family_objected_at).where(members))
+        marks = [(row.family_closed, row.family_objected_at) for row in standings]
+    kept = any(closed for closed, _ in marks) and all(objected is None for _, objected in marks)
 
     def closed(epoch: int) -> bool:
         objected: dict[str, int] = {}
@@ -120,7 +123,7 @@ def family_closed_at(household: str, desk: Desk) -> Callable[[int], bool]:
                 objected[event.client] = event.at
             elif objected.get(event.client) != event.at:  # at one instant, what closes wins
                 objected.pop(event.client, None)
-        return bool(objected)
+        return bool(objected) or kept
 
     return closed
 

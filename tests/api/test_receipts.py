@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from consent.checkpoints import open_checkpoint
 from consent.commitments import check_opening
+from consent.errors import UnknownClient
 from consent.log_entries import Destroyed, read_entry
-from consent.log_errors import ReceiptInvalid
 from consent.merkle import leaf_hash, verify_inclusion
 from consent.receipts import verify_logged, verify_receipt
 from consent.store import Register
@@ -90,11 +90,13 @@ def test_an_erasure_closes_the_client_and_leaves_nothing_that_opens_the_log(
 ) -> None:
     before = desk.evidence.log.head().size
     done = steward.delete(CLIENT).json()
-    assert register.level("c0001") == 0
+    with pytest.raises(UnknownClient):
+        register.level("c0001")
+    assert done["epoch"] == register.head() == register.erased()
     assert desk.evidence.salts.of("c0001") == []
     entry = read_entry(rfc8785.dumps(done["entry"]))
     assert isinstance(entry, Destroyed)
-    assert (entry.what, done["log_index"]) == ("salts", before + 1)
+    assert (entry.what, done["log_index"]) == ("pseudonym_key", before + 1)
     assert entry.evidence == sha256(done["statement"].encode()).hexdigest()
     principal = principal_of(desk.evidence.keys.receipts, "c0001")
     assert entry.subject is not None
@@ -104,18 +106,25 @@ def test_an_erasure_closes_the_client_and_leaves_nothing_that_opens_the_log(
     leaf = leaf_hash(rfc8785.dumps(done["entry"]))
     verify_inclusion(leaf, done["log_index"], tree.size, proof, tree.root)
     assert desk.evidence.log.verify().size == tree.size
-    for token in steward.get(f"{CLIENT}/receipts").json()["receipts"]:
-        receipt = verify_receipt(token, desk.evidence.keys.signing.public_key())
-        assert receipt.log is None
-        with pytest.raises(ReceiptInvalid):
-            verify_logged(receipt, log_key(desk.evidence.roster))
+    for path in ("level", "receipts", "uses"):
+        assert steward.get(f"{CLIENT}/{path}").status_code == 404
     assert len(desk.evidence.salts.of("c0002")) == 1
 
 
-def test_a_client_who_was_erased_may_come_back(steward: TestClient) -> None:
+def test_a_client_who_was_erased_comes_back_as_a_new_one_at_level_0(
+    steward: TestClient, register: Register
+) -> None:
     steward.delete(CLIENT)
+    assert steward.put(f"{CLIENT}/level", json={"level": 2}).status_code == 404
+    assert steward.put(CLIENT, json={"household": "h1"}).json()["level"]["level"] == 0
+    assert [event.kind for event in register.history("c0001")] == ["entered"]
     assert steward.put(f"{CLIENT}/level", json={"level": 2}).status_code == 200
-    assert steward.get(f"{CLIENT}/level").json()["level"] == 2
+
+
+def test_entering_a_client_again_changes_nothing(steward: TestClient, register: Register) -> None:
+    before = register.head()
+    answer = steward.put(CLIENT, json={"household": "h1"}).json()
+    assert (answer["level"]["level"], answer["epoch"]) == (4, before)
 
 
 @pytest.mark.parametrize("path", ["/receipts", "/uses", ""])

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from consent import tables
 from consent.commitments import Fact, check_opening, commit
 from consent.log_entries import ConsentChanged, encode, read_entry
 from consent.log_errors import CommitmentInvalid
@@ -93,6 +94,15 @@ class World:
             self.salts.keep_within(connection, [kept])
         return index
 
+    def erase(self, client: str) -> int:
+        """Erase a client's salts as the register does."""
+        self.engine.hide_parameters = True
+        with self.engine.begin() as connection:
+            connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            erased = self.salts.erase_within(connection, client)
+        tables.empty_write_ahead_log(self.engine)
+        return erased
+
 
 def guessed(world: World, index: int, salts: list[bytes]) -> set[str]:
     """Try every client, change and level under every salt at hand; return whom the entry fits."""
@@ -114,7 +124,7 @@ def test_an_erased_client_cannot_be_found_by_guessing(tmp_path: Path) -> None:
         world.change(client, "raised", 3, bytes([number]) * 31 + b"s")
     assert guessed(world, 2, salts_at_hand(world)) == {IDS[2]}
     before = world.log.head()
-    assert world.salts.erase(IDS[2]) == 1
+    assert world.erase(IDS[2]) == 1
     assert guessed(world, 2, salts_at_hand(world)) == set()
     assert guessed(world, 1, salts_at_hand(world)) == {IDS[1]}
     assert world.log.verify() == before
@@ -125,7 +135,7 @@ def test_guessing_finds_an_erased_client_where_a_salt_is_shared(tmp_path: Path) 
     world = World(tmp_path / "log.db")
     for client in IDS[:4]:
         world.change(client, "raised", 3, SALT)
-    world.salts.erase(IDS[2])
+    world.erase(IDS[2])
     assert guessed(world, 2, salts_at_hand(world)) == {IDS[2]}
 
 
@@ -135,7 +145,7 @@ def test_no_file_holds_an_erased_salt(tmp_path: Path) -> None:
     world.change(IDS[0], "given", 1, salt)
     world.change(IDS[1], "given", 1, other)
     assert any(salt in file.read_bytes() for file in tmp_path.iterdir())
-    world.salts.erase(IDS[0])
+    world.erase(IDS[0])
     assert not any(salt in file.read_bytes() for file in tmp_path.iterdir())
     assert any(other in file.read_bytes() for file in tmp_path.iterdir())
     with sqlite3.connect(world.file) as raw:
@@ -148,7 +158,7 @@ def test_a_client_has_its_own_salts_in_the_order_of_the_log(tmp_path: Path) -> N
         world.change(client, "raised", number, bytes([number]) * 32)
     assert [(each.index, each.salt[0]) for each in world.salts.of(IDS[0])] == [(0, 0), (2, 2)]
     assert world.salts.of("TW999999") == []
-    assert world.salts.erase("TW999999") == 0
+    assert world.erase("TW999999") == 0
 
 
 def test_a_salt_of_a_wrong_length_undoes_its_entry(tmp_path: Path) -> None:

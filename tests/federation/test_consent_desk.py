@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from consent.events import ObjectForFamily, ObjectTo, WithdrawFamilyObjection
+from consent.events import ObjectForFamily, ObjectTo, SetLevel, WithdrawFamilyObjection
 from consent.log_entries import ConsentChanged, read_entry
 from consent.receipts import verify_logged, verify_receipt
 from federation.coordinator.approvals import give_opinion
-from federation.coordinator.consent_desk import change_level, receipts_of
+from federation.coordinator.consent_desk import change, receipts_of
 from federation.coordinator.desk import plan_of, submit
 from federation.coordinator.lineage import uses_of
 from federation.coordinator.notice import NOT_STATED, Notice, load_notice
@@ -34,7 +34,7 @@ def someone(coordinator: Coordinator, level: int) -> str:
 def test_a_withdrawn_client_is_in_what_was_and_in_nothing_later(coordinator: Coordinator) -> None:
     desk, client = coordinator.dispatcher.desk, someone(coordinator, 4)
     question, training = coordinator.ask(QUESTION), coordinator.ask(TRAINING)
-    change_level(client, 0, desk, now=now())
+    change(SetLevel(client=client, level=0), desk, now=now())
     later = coordinator.ask(QUESTION | {"rho": 0.3})
     assert later.state is RunState.RELEASED
     uses = uses_of(client, desk)
@@ -76,7 +76,7 @@ def test_every_kind_of_change_has_a_receipt_that_opens_the_log(coordinator: Coor
         )
     ):
         desk.register.record([request], at + timedelta(seconds=number))
-    change_level(client, 1, desk, now=at + timedelta(seconds=9))
+    change(SetLevel(client=client, level=1), desk, now=at + timedelta(seconds=9))
     key = desk.evidence.keys.signing.public_key()
     receipts = [verify_receipt(token, key) for token in receipts_of(client, desk, now=now())]
     events = [receipt.record.event for receipt in receipts]
@@ -103,8 +103,10 @@ def test_every_kind_of_change_has_a_receipt_that_opens_the_log(coordinator: Coor
 
 def test_what_has_no_effect_is_logged_with_the_level_in_force(coordinator: Coordinator) -> None:
     desk, client, at = coordinator.dispatcher.desk, someone(coordinator, 4), now()
-    change_level(client, 0, desk, now=at)
-    tied = change_level(client, 3, desk, now=at)  # at the very instant of the withdrawal
+    change(SetLevel(client=client, level=0), desk, now=at)
+    tied = change(
+        SetLevel(client=client, level=3), desk, now=at
+    )  # at the very instant of the withdrawal
     assert tied.level == desk.register.level(client) == 0
     receipt = verify_receipt(tied.receipt, desk.evidence.keys.signing.public_key())
     assert receipt.record.event.level == 0
@@ -113,7 +115,7 @@ def test_what_has_no_effect_is_logged_with_the_level_in_force(coordinator: Coord
 
 def test_the_log_counts_what_the_register_counts(coordinator: Coordinator) -> None:
     desk = coordinator.dispatcher.desk
-    change_level(someone(coordinator, 2), 3, desk, now=now())
+    change(SetLevel(client=someone(coordinator, 2), level=3), desk, now=now())
     entries = desk.evidence.log.entries(0, desk.evidence.log.head().size)
     epochs = [e.epoch for e in map(read_entry, entries) if isinstance(e, ConsentChanged)]
     assert epochs == list(range(1, desk.register.head() + 1))
