@@ -26,6 +26,7 @@ from api.routes import (
     proofs,
     receipts,
     sign_in,
+    stages,
     studio,
 )
 from api.routes import log as transparency
@@ -80,7 +81,7 @@ def create_app(
     app.add_middleware(BodyCap)
     app.add_middleware(RequestLog, log=log or json_log())
     asking = (plans, studio, approvals, budget, evidence)
-    consenting = (consent, receipts, proofs, transparency)
+    consenting = (consent, stages, receipts, proofs, transparency)
     for routes in (*asking, *consenting, sign_in, people, health):
         app.include_router(routes.router)
     console.install(app)

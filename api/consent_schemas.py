@@ -1,10 +1,14 @@
 """The wire of the consent service: receipts, uses, erasures, level proofs, the transparency log."""
 
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictInt
 
-from api.schemas import LevelChanged
+from api.schemas import LevelView
+from consent.receipts import rfc3339
+from consent.register import Standing
+from federation.coordinator.consent_desk import Acknowledged
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -13,11 +17,64 @@ class _Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class LevelAcknowledged(LevelChanged):
-    """A change that is in force for every plan from now on, and in the transparency log."""
+class LevelRequest(_Wire):
+    """The level a client gives from now on, for good or until a moment."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"level": 2}})
+
+    level: StrictInt = Field(ge=0, le=4)
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="from then on it opens nothing; with level 1 to 4 only"
+    )
+
+
+class ClientEntry(_Wire):
+    """A client's household, by the firm's normalized id of it."""
+
+    household: str = Field(min_length=1, max_length=256)
+
+
+class StandingView(_Wire):
+    """What one client has in force now. An authorization that has ended is level 0."""
+
+    level: LevelView
+    expires_at: str | None
+    objections: tuple[str, ...] = Field(description="purposes, by name")
+    family_objection: bool = Field(description="this client's own, for the whole household")
+    epoch: int = Field(description="in which this was last changed")
+
+    @classmethod
+    def of(cls, standing: Standing, *, now: datetime) -> Self:
+        """Show a standing as it is now."""
+        level = standing.level_at(int(now.timestamp()))
+        ends = standing.expires_at if level else None
+        return cls(
+            level=LevelView.of(level),
+            expires_at=None if ends is None else rfc3339(ends),
+            objections=tuple(sorted(standing.objections)),
+            family_objection=standing.family_objected_at is not None,
+            epoch=standing.seq,
+        )
+
+
+class ChangeAcknowledged(_Wire):
+    """A change that is in force for every plan carried out from now on, and in the log."""
+
+    level: LevelView
+    epoch: int
+    effective: Literal["next plan"] = "next plan"
     log_index: int = Field(description="of the change's entry in the transparency log")
     receipt: str = Field(description="ISO/IEC TS 27560 fields as JSON-LD, in a compact JWS")
+
+    @classmethod
+    def of(cls, done: Acknowledged) -> Self:
+        """Show an acknowledgement."""
+        return cls(
+            level=LevelView.of(done.level),
+            epoch=done.epoch,
+            log_index=done.index,
+            receipt=done.receipt,
+        )
 
 
 class Receipts(_Wire):

@@ -99,6 +99,9 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     consent.UnknownStage: _kind(_BAD, "unknown-stage", "No such stage of service"),
     consent.LevelSkipped: _kind(_CLASH, "level-skipped", "An earlier level is not in force"),
     consent.FieldsNotNeeded: _kind(_BAD, "fields-not-needed", "Fields that are not used"),
+    consent.HouseholdUnprotected: _kind(
+        _BAD, "household-unprotected", "The household is not protected"
+    ),
     consent.CatalogueError: _kind(_DOWN, "catalogue-invalid", "The catalogue cannot be used"),
     consent.PurposeNotOpen: _kind(_NO, "purpose-not-open", "Field not open to this purpose"),
     consent.InvalidPseudonym: _kind(_OURS, "invalid-pseudonym", "Not a pseudonym"),

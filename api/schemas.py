@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from consent.catalogue import Catalogue
 from consent.levels import Level
@@ -30,9 +30,11 @@ class _PlanRequest(_Wire):
         max_length=16,
         description="departments; left out: every department that holds the fields",
     )
-    unit: PrivacyUnit = PrivacyUnit.CLIENT
-    clients_per_household: int = Field(
-        default=1, ge=1, le=100, description="how many of one household count, if it is the unit"
+    unit: PrivacyUnit | None = Field(
+        default=None, description="left out: the household if a field is of level 3 or 4"
+    )
+    clients_per_household: int | None = Field(
+        default=None, ge=1, le=100, description="how many of one household count, if it is the unit"
     )
     tolerance: int = Field(default=1, ge=0, le=15)
     epsilon: Loss | None = Field(default=None, description="at the policy's δ; or give rho")
@@ -207,14 +209,6 @@ class CatalogueView(_Wire):
     catalogue: Catalogue
 
 
-class LevelRequest(_Wire):
-    """The level a client gives from now on."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"level": 2}})
-
-    level: StrictInt = Field(ge=0, le=4)
-
-
 class LevelView(_Wire):
     """The level in force. ``title_zh`` is its Chinese name."""
 
@@ -226,14 +220,6 @@ class LevelView(_Wire):
     def of(cls, level: Level) -> Self:
         """Show a level."""
         return cls(level=int(level), title=level.title, title_zh=level.title_zh)
-
-
-class LevelChanged(_Wire):
-    """The acknowledgement of a change: every plan accepted from now on uses this epoch or later."""
-
-    level: LevelView
-    epoch: int
-    effective: Literal["next plan"] = "next plan"
 
 
 class Health(_Wire):

@@ -181,6 +181,19 @@ class FieldsNotNeeded(ConsentError):
         )
 
 
+class HouseholdUnprotected(ConsentError):
+    """A plan opens fields of level 3 or 4, and protects one client only."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        """Take the names of those fields."""
+        self.fields = tuple(fields)
+        super().__init__(
+            f"{_names(self.fields)} of level 3 or 4 tell of a whole family, so a plan that opens "
+            'them protects the household: set unit = "household", with clients_per_household for '
+            "how many of one household count; or name no unit, and the desk sets both"
+        )
+
+
 class UnknownStage(ConsentError):
     """There is no such stage of service."""
 

@@ -16,10 +16,29 @@ its later clients are left out of these studies only, and so is the place of one
 from collections.abc import Iterable
 
 from consent.catalogue import Field
+from consent.errors import HouseholdUnprotected
 from consent.levels import Level
+
+HOUSEHOLD = "household"
 
 
 def unit_for(fields: Iterable[Field]) -> str:
     """Return whose presence a plan of these fields must protect: "client" or "household"."""
-    family = any(field.level >= Level.FAMILY_STRUCTURE for field in fields)
-    return "household" if family else "client"
+    return HOUSEHOLD if _of_families(fields) else "client"
+
+
+def check_unit(fields: Iterable[Field], unit: str) -> None:
+    """Refuse a plan that opens family fields and protects one client only (all public).
+
+    The coordinator asks this before it prices a plan; every node asks it again.
+
+    Raises:
+        HouseholdUnprotected: names the fields, and what to set.
+    """
+    family = _of_families(fields)
+    if family and unit != HOUSEHOLD:
+        raise HouseholdUnprotected(family)
+
+
+def _of_families(fields: Iterable[Field]) -> list[str]:
+    return [field.name for field in fields if field.level >= Level.FAMILY_STRUCTURE]

@@ -99,7 +99,7 @@ def enter(
     One who was erased enters at level 0, whatever the row says. key: of the marks (secret).
     """
     head = tables.lock(connection)
-    known = set(connection.execute(sa.select(tables.standings.c.client_id)).scalars())
+    known = {row.client_id for row in _standings(connection, checked)}
     if known.issuperset(checked):
         return head
     places, closed = _households(connection)

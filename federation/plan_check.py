@@ -1,6 +1,8 @@
 """Whether a plan can be carried out at all; asked by the coordinator and by every node."""
 
 from consent.catalogue import Catalogue
+from consent.decisions import least_necessary
+from consent.households import check_unit
 from federation import layout, training_layout
 from federation.errors import PlanInvalid
 from federation.plans import AnyPlan
@@ -12,12 +14,18 @@ def check(plan: AnyPlan, catalogue: Catalogue) -> None:
     """Refuse a plan that no node could turn into a vector. Touches no data and spends nothing.
 
     Raises:
+        HouseholdUnprotected: it opens a field of level 3 or 4 and its unit is the client.
+        FieldsNotNeeded: it names a field that no department of its cohort holds.
         PlanInvalid: more clients of a household than the catalogue lets count, a mean of something
             else than a number, a target without exactly two labels, too many cells.
         ModelError: the network is beyond its limits.
         UnknownField: the catalogue has no such field.
         NoiseTooSmall: ρ is so large that the noise of one department would be too small.
     """
+    fields = [catalogue.field(name) for name in plan.fields]
+    check_unit(fields, plan.unit)
+    held = (f.name for f in fields if not set(f.departments).isdisjoint(plan.cohort))
+    least_necessary(plan.fields, held)
     if plan.clients_per_household > catalogue.clients_per_household:
         raise PlanInvalid(
             f"clients_per_household: at most {catalogue.clients_per_household} of a household count"

@@ -17,7 +17,8 @@ import pyarrow as pa
 from api.demo.tables import CLIENT, Split
 from consent.catalogue import Catalogue, Field
 from consent.decisions import Permit, check_fields, decide
-from consent.epochs import EpochDelta, Snapshot, apply, pseudonyms
+from consent.deltas import delta_of
+from consent.epochs import Snapshot, apply, pseudonyms
 from consent.store import Register
 from federation import training_layout
 from federation.node.columns import Column, absent_column, closed, numpy_column, present
@@ -28,6 +29,7 @@ from models.architectures import Architecture
 from models.errors import OneClass
 from models.evaluate import auc, scores
 from models.reference import train_without_noise
+from privacy.units import PrivacyUnit
 
 Weights = npt.NDArray[np.float64]
 Features = npt.NDArray[np.float32]
@@ -93,20 +95,20 @@ def consent_of(register: Register, catalogue: Catalogue, plan: TrainingPlan, now
     Raises:
         PurposeNotOpen: as for a node.
     """
-    key = secrets.token_bytes(_KEY_BYTES)
-    changes = register.changes(0)
-    delta = EpochDelta(
+    key, head = secrets.token_bytes(_KEY_BYTES), register.head()
+    delta = delta_of(
+        register.changes(0),
+        purposes=register.purposes(),
+        key=key,
         department=_PARTY,
         base=0,
-        epoch=register.head(),
+        epoch=head,
         issued_at=now,
         expires_at=now + _AN_HOUR,
-        pseudonyms=b"".join(pseudonyms(key, [change.client_id for change in changes])),
-        levels=bytes(int(change.level) for change in changes),
     )
     fields = check_fields(catalogue, plan.fields, plan.purpose)
     snapshot = apply(Snapshot.empty(_PARTY), delta)
-    permit = decide(snapshot, fields, plan.purpose, now=now, at_least=delta.epoch)
+    permit = decide(snapshot, fields, plan.purpose, now=now, at_least=head)
     return Consent(permit=permit, key=key, fields=fields)
 
 
@@ -127,7 +129,10 @@ def compare(
         consent: from :func:`consent_of`, for the same plan.
     """
     cohort = {name: rows[name] for name in plan.cohort}
-    trained = {d: _examples(_rows(s.kept, consent), plan, catalogue) for d, s in cohort.items()}
+    trained = {
+        d: _examples(_rows(_counted(s.kept, consent, plan), consent), plan, catalogue)
+        for d, s in cohort.items()
+    }
     alone = {d: _train({d: examples}, plan, catalogue) for d, examples in trained.items()}
     without_noise = _train(trained, plan, catalogue)
     architecture = training_layout.architecture_of(plan, catalogue)
@@ -148,6 +153,15 @@ def compare(
         everyone=score(_joined([*views.values()], everyone, consent.fields), views),
         departments={d: score(part, {d: part}) for d, part in held_out.items()},
     )
+
+
+def _counted(table: pa.Table, consent: Consent, plan: TrainingPlan) -> pa.Table:
+    """Keep the clients of each household that a plan which protects households counts."""
+    if plan.unit is not PrivacyUnit.HOUSEHOLD:
+        return table
+    names = pseudonyms(consent.key, table.column(CLIENT).to_pylist())
+    households = consent.permit.households_of(names, most=plan.clients_per_household)
+    return table.filter(pa.array(households >= 0))
 
 
 def _rows(table: pa.Table, consent: Consent) -> _Rows:

@@ -1,28 +1,46 @@
-"""One client's level, for stewards and the client. A change binds every later plan."""
+"""What one client authorizes, for stewards and the client. A change binds every later plan."""
 
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 
-from api.auth import OfClient
-from api.consent_schemas import LevelAcknowledged
+from api.auth import OfClient, Steward
+from api.consent_schemas import ChangeAcknowledged, ClientEntry, LevelRequest, StandingView
 from api.idempotency import Answer, IdempotencyKey, once
 from api.routes.desk import OpenDesk
-from api.schemas import LevelRequest, LevelView
-from federation.coordinator.consent_desk import change_level
+from api.schemas import LevelView
+from consent import events
+from consent.events import (
+    ObjectForFamily,
+    ObjectTo,
+    SetLevel,
+    WithdrawFamilyObjection,
+    WithdrawObjection,
+)
+from federation.coordinator.consent_desk import change, enter
+from federation.coordinator.desk import Desk
 
 router = APIRouter(tags=["consent"])
 
-PATH = "/api/v1/clients/{client_id:path}/level"
+CLIENT = "/api/v1/clients/{client_id:path}"
+LEVEL = CLIENT + "/level"
+OBJECTION = CLIENT + "/objections/{purpose}"
+FAMILY = CLIENT + "/family-objection"
 
 
-@router.get(PATH)
+@router.get(LEVEL)
 def read_level(client_id: str, desk: OpenDesk, _caller: OfClient) -> LevelView:
-    """Return the level in force of one client, by the normalized id."""
+    """Return the level in force now of one client, by the normalized id."""
     return LevelView.of(desk.register.level(client_id, datetime.now(UTC)))
 
 
-@router.put(PATH, response_model=LevelAcknowledged)
+@router.get(CLIENT + "/standing")
+def read_standing(client_id: str, desk: OpenDesk, _caller: OfClient) -> StandingView:
+    """Return all that one client has in force now: level, its end, objections."""
+    return StandingView.of(desk.register.standing(client_id), now=datetime.now(UTC))
+
+
+@router.put(LEVEL, response_model=ChangeAcknowledged)
 def set_level(
     *,
     client_id: str,
@@ -36,15 +54,54 @@ def set_level(
 
     200 means: it is in the epoch of every plan carried out from now on, and in the log.
     """
+    ends = None if body.expires_at is None else int(body.expires_at.timestamp())
+    asked = SetLevel(client=client_id, level=body.level, expires_at=ends)
 
     def work() -> Answer:
-        done = change_level(client_id, body.level, desk, now=datetime.now(UTC))
-        acknowledged = LevelAcknowledged(
-            level=LevelView.of(done.level),
-            epoch=done.epoch,
-            log_index=done.index,
-            receipt=done.receipt,
-        )
-        return Answer(body=acknowledged.model_dump_json().encode())
+        return Answer(body=_changed(asked, desk).model_dump_json().encode())
 
     return once(request, caller, idempotency_key, body, work)
+
+
+@router.put(OBJECTION)
+def object_to(
+    client_id: str, purpose: str, desk: OpenDesk, _caller: OfClient
+) -> ChangeAcknowledged:
+    """Keep everything of one client from one purpose, whatever the level opens."""
+    return _changed(ObjectTo(client=client_id, purpose=desk.catalogue.purpose(purpose)), desk)
+
+
+@router.delete(OBJECTION)
+def take_objection_back(
+    client_id: str, purpose: str, desk: OpenDesk, _caller: OfClient
+) -> ChangeAcknowledged:
+    """Open to the purpose again what the client's level opens."""
+    wanted = desk.catalogue.purpose(purpose)
+    return _changed(WithdrawObjection(client=client_id, purpose=wanted), desk)
+
+
+@router.put(FAMILY)
+def object_for_family(client_id: str, desk: OpenDesk, _caller: OfClient) -> ChangeAcknowledged:
+    """Close the family fields of everyone in the client's household."""
+    return _changed(ObjectForFamily(client=client_id), desk)
+
+
+@router.delete(FAMILY)
+def take_family_objection_back(
+    client_id: str, desk: OpenDesk, _caller: OfClient
+) -> ChangeAcknowledged:
+    """Take this member's objection back; while another member's stands, the fields stay closed."""
+    return _changed(WithdrawFamilyObjection(client=client_id), desk)
+
+
+@router.put(CLIENT)
+def enter_client(
+    client_id: str, body: ClientEntry, desk: OpenDesk, _caller: Steward
+) -> StandingView:
+    """Enter a client at level 0; one whom the register knows keeps what is in force."""
+    now = datetime.now(UTC)
+    return StandingView.of(enter(client_id, body.household, desk, now=now), now=now)
+
+
+def _changed(asked: events.Request, desk: Desk) -> ChangeAcknowledged:
+    return ChangeAcknowledged.of(change(asked, desk, now=datetime.now(UTC)))

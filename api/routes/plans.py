@@ -3,6 +3,7 @@
 Everything here is the coordinator's own database: no request waits for a department.
 """
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -21,7 +22,9 @@ from api.schemas import (
     Submitted,
     TrainingRequest,
 )
+from api.stage_schemas import ExplanationView
 from federation.coordinator.desk import Desk, plan_of, price, submit
+from federation.coordinator.explaining import explain_plan
 from federation.coordinator.runs import RunState
 
 router = APIRouter(tags=["plans"])
@@ -55,6 +58,13 @@ def train(
 def ask_price(body: PlanRequest, desk: OpenDesk, _caller: Staff) -> Price:
     """Say what a plan would cost. Touches no data and spends nothing."""
     return Price.model_validate(price(plan_of(body.request(), desk), desk))
+
+
+@router.post("/api/v1/explain")
+def explain(body: PlanRequest, desk: OpenDesk, _caller: AnyCaller) -> ExplanationView:
+    """Say every reason why a plan would be refused now, and what would make it pass."""
+    plan = plan_of(body.request(), desk)
+    return ExplanationView.of(explain_plan(plan, desk, now=datetime.now(UTC)))
 
 
 @router.get("/api/v1/runs")

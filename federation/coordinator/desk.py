@@ -26,6 +26,7 @@ from federation.coordinator.evidence_log import (
     open_register,
 )
 from federation.coordinator.policy import Policy, load_policy, pool_of
+from federation.coordinator.protection import protected
 from federation.coordinator.runs import Run, Runs, Submission
 from federation.coordinator.settings import CoordinatorSettings
 from federation.database import open_database
@@ -121,8 +122,8 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
     """Turn a request into a plan over this firm's catalogue.
 
     A request may leave the cohort out (then every department, or every holder of a training's
-    target, takes part), give ``epsilon`` instead of ``rho``, and list names in any order. It never
-    names the catalogue's digest itself.
+    target, takes part) and the unit (then the one its fields call for), give ``epsilon`` instead
+    of ``rho``, and list names in any order. It never names the catalogue's digest itself.
 
     Raises:
         PlanInvalid: an unknown key, or a value out of range.
@@ -140,7 +141,7 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
         values["cohort"] = sorted({str(name) for name in cohort})
     elif cohort is None:
         values["cohort"] = _holders(values.get("target"), desk.catalogue)
-    return read_plan(values)
+    return read_plan(protected(values, desk.catalogue))
 
 
 def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:

@@ -124,7 +124,7 @@ def test_a_client_who_was_erased_comes_back_as_a_new_one_at_level_0(
 def test_entering_a_client_again_changes_nothing(steward: TestClient, register: Register) -> None:
     before = register.head()
     answer = steward.put(CLIENT, json={"household": "h1"}).json()
-    assert (answer["level"]["level"], answer["epoch"]) == (4, before)
+    assert (answer["level"]["level"], answer["epoch"], register.head()) == (4, 1, before)
 
 
 @pytest.mark.parametrize("path", ["/receipts", "/uses", ""])

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consent.catalogue import Catalogue, load_catalogue
-from consent.epochs import EpochDelta, pseudonyms, sign_delta
+from consent.epochs import EpochDelta, household_pseudonym, pseudonyms, sign_delta
+from consent.households import unit_for
 from federation.coordinator.desk import Desk, open_desk
 from federation.coordinator.settings import CoordinatorSettings
 from federation.deployment.enrolment import Enrolment, enrol
@@ -89,7 +90,12 @@ class Firm:
         if changes.get("kind") == "training":
             del values["statistics"], values["by"]
             values |= {"target": "defaulted", "features": ("age",), "rounds": 2, "local_steps": 3}
-        return read_plan(values | changes)
+        values |= changes
+        if "unit" not in values:  # as the desk does; every client is a household here
+            named = read_plan(values | {"unit": "household"}).fields
+            levels = [f for f in self.catalogue.fields if f.name in named]
+            values["unit"] = unit_for(levels)
+        return read_plan(values)
 
     def permit(self, plan: AnyPlan, leg: str, /, **changes: Any) -> str:
         """Sign a permit with the coordinator's key, or with the key in ``key``."""
@@ -121,6 +127,7 @@ class Firm:
             "expires_at": NOW + 600,
             "pseudonyms": b"".join(pseudonyms(key, self.levels)),
             "levels": bytes(self.levels.values()),
+            "households": b"".join(household_pseudonym(key, client) for client in self.levels),
         }
         roster = self.nodes[department].roster
         sealing = X25519PublicKey.from_public_bytes(roster.keys_of(recipient).sealing)

@@ -8,10 +8,11 @@ import numpy.typing as npt
 import pytest
 
 from consent.epochs import household_pseudonym
-from federation import layout
+from federation import layout, plan_check
 from federation.alignment import owners
 from federation.errors import PlanInvalid
 from federation.node.admission import Admitted, admit
+from federation.node.answer import answer
 from federation.node.question_task import question_sums, sent_tokens
 from federation.node.training_task import training_rows, training_update
 from federation.question_plan import QuestionPlan
@@ -125,7 +126,8 @@ def test_a_register_that_gives_a_place_twice_stops_the_leg(make_firm: Any) -> No
 def test_a_register_without_households_lets_nobody_count(make_firm: Any) -> None:
     firm = make_firm(60, levels=lambda _number: 4)
     plan = plan_of(firm, 1, owned=False)
-    leg = admit(firm.nodes["risk"], firm.ask(plan, "sum", "risk"), NOW)
+    nobody = firm.delta("risk", households=b"")
+    leg = admit(firm.nodes["risk"], firm.ask(plan, "sum", "risk", consent=nobody), NOW)
     sums = question_sums(firm.nodes["risk"], leg, plan, b"")
     assert all(not bounded.values.any() for bounded in sums)
 
@@ -187,3 +189,34 @@ def test_the_noise_of_a_training_grows_with_the_clients_of_a_household_that_coun
 def test_a_plan_for_clients_says_nothing_of_households(firm: Any) -> None:
     with pytest.raises(PlanInvalid, match="whose unit is the household"):
         firm.plan(clients_per_household=2)
+
+
+UNPROTECTED = {"unit": "client", "owned": False, "statistics": STATISTICS, "by": ()}
+
+
+def test_a_node_refuses_by_itself_a_plan_that_leaves_households_open(firm: Any) -> None:
+    for plan, leg in (
+        (firm.plan(**UNPROTECTED), "check"),
+        (firm.plan(**UNPROTECTED), "sum"),
+        (firm.plan(kind="training", unit="client", features=("income",)), "check"),
+    ):
+        before = firm.traces("risk")
+        refused = answer(firm.nodes["risk"], firm.ask(plan, leg, "risk"), NOW)
+        assert refused.code == "household_unprotected"
+        assert 'set unit = "household"' in refused.text
+        assert firm.traces("risk") == before
+
+
+def test_the_refusal_comes_from_the_check_and_from_nowhere_else(
+    firm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The saboteur: a node without the check carries the same plan out."""
+    monkeypatch.setattr(plan_check, "check_unit", lambda _fields, _unit: None)
+    plan = firm.plan(**UNPROTECTED)
+    assert answer(firm.nodes["risk"], firm.ask(plan, "sum", "risk"), NOW).code == "ok"
+
+
+def test_a_plan_of_low_levels_protects_whom_it_says(firm: Any) -> None:
+    for number, unit in enumerate(("client", "household")):
+        plan = firm.plan(owned=False, unit=unit, rho=1.0 + number)
+        assert answer(firm.nodes["risk"], firm.ask(plan, "sum", "risk"), NOW).code == "ok"
