@@ -61,7 +61,7 @@ def ask_price(body: PlanRequest, desk: OpenDesk, _caller: Staff) -> Price:
 
 
 @router.post("/api/v1/explain")
-def explain(body: PlanRequest, desk: OpenDesk, _caller: AnyCaller) -> ExplanationView:
+def explain(body: PlanRequest, desk: OpenDesk, _caller: Staff) -> ExplanationView:
     """Say every reason why a plan would be refused now, and what would make it pass."""
     plan = plan_of(body.request(), desk)
     return ExplanationView.of(explain_plan(plan, desk, now=datetime.now(UTC)))

@@ -17,6 +17,7 @@ from api.demo.tables import department_rows, register_rows
 from consent.decisions import check_fields
 from consent.errors import PurposeNotOpen
 from federation import plan_check
+from federation.coordinator.protection import protected
 from federation.node import policy
 from federation.plans import read_plan
 
@@ -109,7 +110,8 @@ def test_the_folder_of_the_page_asks_what_every_department_answers(folder: DemoF
     catalogue = folder.catalogue
     given = {"catalogue": catalogue.digest(), "cohort": catalogue.departments, "rho": 0.1}
     for request in (folder.question, folder.training):
-        plan = read_plan({k: v for k, v in request.request().items() if k != "epsilon"} | given)
+        asked = {k: v for k, v in request.request().items() if k != "epsilon"}
+        plan = read_plan(protected(asked | given, catalogue))
         plan_check.check(plan, catalogue)
         for name, department in folder.departments.items():
             policy.check(plan, policy.load_policy(department.policy), department=name)

@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from consent.catalogue import Catalogue, load_catalogue
 from consent.epochs import EpochDelta, household_pseudonym, pseudonyms, sign_delta
-from consent.households import unit_for
 from federation.coordinator.desk import Desk, open_desk
+from federation.coordinator.protection import protected
 from federation.coordinator.settings import CoordinatorSettings
 from federation.deployment.enrolment import Enrolment, enrol
 from federation.messages import Answer, Ask
@@ -90,12 +90,8 @@ class Firm:
         if changes.get("kind") == "training":
             del values["statistics"], values["by"]
             values |= {"target": "defaulted", "features": ("age",), "rounds": 2, "local_steps": 3}
-        values |= changes
-        if "unit" not in values:  # as the desk does; every client is a household here
-            named = read_plan(values | {"unit": "household"}).fields
-            levels = [f for f in self.catalogue.fields if f.name in named]
-            values["unit"] = unit_for(levels)
-        return read_plan(values)
+        one = {"clients_per_household": 1}  # every client is a household here
+        return read_plan(protected(one | values | changes, self.catalogue))
 
     def permit(self, plan: AnyPlan, leg: str, /, **changes: Any) -> str:
         """Sign a permit with the coordinator's key, or with the key in ``key``."""
