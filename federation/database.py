@@ -14,7 +14,7 @@ def open_database(url: str) -> Engine:
 
     SQLite files get a write-ahead log, a busy timeout and full sync, so several processes may share
     one file and a committed row survives a power cut; the folder is created when it is missing.
-    An error of the database never quotes a row.
+    What is deleted there is overwritten. An error of the database never quotes a row.
     """
     parsed = make_url(url)
     engine = create_engine(parsed, hide_parameters=True)
@@ -31,4 +31,5 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
