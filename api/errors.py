@@ -29,9 +29,11 @@ class NotAllowed(DoorError):
 
     def __init__(self, role: str, needed: str) -> None:
         """Keep both roles."""
-        self.role = role
+        self.role = str(role)
         self.needed = needed
-        super().__init__(f"The role {role!r} may not do this: ask someone with {needed!r}.")
+        super().__init__(
+            f"The role {self.role} may not do this: ask someone with the role {needed}."
+        )
 
 
 class BodyTooLarge(DoorError):
