@@ -107,6 +107,47 @@ def test_every_step_is_released_once() -> None:
     assert [total.shape for total in seen] == [(size(NETWORK),)] * 7
 
 
+def test_the_proximal_term_draws_back_to_the_start_after_the_release() -> None:
+    start, released = some_weights(), np.ones(size(NETWORK))
+    features, labels = some_rows(5)
+    recipe = RECIPE | {"momentum": 0.0, "proximal": 0.3}
+    after = local_steps(start, features, labels, **recipe, noised=lambda _: released)
+    expected = np.zeros(size(NETWORK))
+    for _ in range(3):
+        expected -= 0.5 * (released / 5.0 + 0.3 * expected)
+    np.testing.assert_allclose(after - start, expected, rtol=1e-9)
+
+
+def test_a_stronger_proximal_term_stays_closer_to_the_start() -> None:
+    features, labels = some_rows(40)
+    ways = [
+        np.linalg.norm(
+            local_steps(
+                some_weights(),
+                features,
+                labels,
+                **RECIPE | {"steps": 20, "noisy_count": 40.0, "proximal": strength},
+                noised=unchanged,
+            )
+            - some_weights()
+        )
+        for strength in (0.0, 0.1, 1.0)
+    ]
+    assert ways[0] > ways[1] > ways[2]
+
+
+def test_a_clients_rows_are_clipped_together() -> None:
+    features, labels = some_rows(6)
+    clients = np.array([0, 1, 0, 2, 1, 0], np.int32)
+    start = some_weights()
+    total = clipped_sum_over(
+        features, labels, architecture=NETWORK, clip_norm=1.0, clients=clients
+    )(start)
+    recipe = RECIPE | {"steps": 1, "noisy_count": 3.0, "clients": clients}
+    after = local_steps(start, features, labels, **recipe, noised=unchanged)
+    np.testing.assert_allclose(after, start - 0.5 * total / 3.0, rtol=1e-12)
+
+
 @pytest.mark.parametrize("noisy_count", [-5.0, 0.0, 0.3])
 def test_a_noisy_count_below_one_counts_as_one(noisy_count: float) -> None:
     features, labels = some_rows(5)
@@ -145,6 +186,9 @@ def test_the_weights_given_stay_as_they_were() -> None:
         ("momentum", np.nan),
         ("noisy_count", np.nan),
         ("noisy_count", np.inf),
+        ("proximal", -0.1),
+        ("proximal", np.nan),
+        ("proximal", np.inf),
         ("threads", 0),
     ],
 )
