@@ -159,6 +159,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     coordinator.ReasonNeeded: _kind(_BAD, "reason-needed", "An opinion needs a reason"),
     coordinator.Declined: _kind(_NO, "declined", "Not approved by two people"),
     coordinator.ApprovalExpired: _kind(_NO, "approval-expired", "Not decided in time"),
+    coordinator.ModelUnknown: _kind(_GONE, "model-unknown", "No such model"),
     # its deployment
     deployment.AlreadyEnrolled: _kind(_CLASH, "already-enrolled", "Already enrolled"),
     deployment.NotEnrolled: _kind(_DOWN, "not-enrolled", "Nothing enrolled"),

@@ -1,4 +1,4 @@
-"""What keeps a plan above the automatic limit from being approved, with what to do about it."""
+"""What the coordinator refuses about approvals and models, with what to do about it."""
 # ruff: noqa: D107, N818 - class docstrings say what the attributes are; a refusal's name needs no "Error"
 
 from federation.errors import FederationError
@@ -64,3 +64,13 @@ class ApprovalExpired(FederationError):
         )
         self.run = run
         self.days = days
+
+
+class ModelUnknown(FederationError):
+    """There is no released model with this name and version; `version` 0 stands for any."""
+
+    def __init__(self, name: str, version: int = 0) -> None:
+        what = f"version {version} of a model" if version else "model"
+        super().__init__(f"There is no {what} {name!r}. List the models to see which there are.")
+        self.name = name
+        self.version = version
