@@ -21,6 +21,7 @@ from api.routes import (
     consent,
     evidence,
     health,
+    models,
     people,
     plans,
     proofs,
@@ -80,7 +81,7 @@ def create_app(
     problems.install(app)
     app.add_middleware(BodyCap)
     app.add_middleware(RequestLog, log=log or json_log())
-    asking = (plans, studio, approvals, budget, evidence)
+    asking = (plans, studio, approvals, budget, models, evidence)
     consenting = (consent, stages, receipts, proofs, transparency)
     for routes in (*asking, *consenting, sign_in, people, health):
         app.include_router(routes.router)

@@ -85,6 +85,7 @@ class TrainingRequest(_PlanRequest):
     )
 
     kind: Literal["training"] = "training"
+    model: Name | None = Field(default=None, description="the registry's name for it")
     target: Name
     features: tuple[Name, ...] = Field(min_length=1, max_length=200)
     hidden: tuple[int, ...] = Field(default=(), max_length=2)

@@ -1,9 +1,9 @@
 """The entries of the transparency log: what happened, in canonical JSON, without any person in it.
 
 Kinds: a consent change, a collection, a plan, an approval, a use, a release, a refusal, a
-destruction. Where a person belongs (a client, an asker, an approver) stands a salted commitment
-(`consent.commitments`). The bytes of an entry are RFC 8785 canonical JSON, so equal entries are
-equal bytes and an entry has one leaf hash.
+destruction, a model's stage. Where a person belongs (a client, an asker, an approver) stands a
+salted commitment (`consent.commitments`). The bytes of an entry are RFC 8785 canonical JSON, so
+equal entries are equal bytes and an entry has one leaf hash.
 """
 
 from typing import Annotated, Literal
@@ -117,8 +117,27 @@ class Destroyed(_Entry):
     evidence: Digest | None = None
 
 
+class ModelStaged(_Entry):
+    """A person decided what the firm does with a version of a model. sha256: of its weights."""
+
+    kind: Literal["model"] = "model"
+    model: Name
+    number: Number
+    sha256: Digest
+    stage: Literal["on trial", "in use", "retired"]
+    who: Commitment
+
+
 Entry = Annotated[
-    ConsentChanged | Collected | PlanAccepted | Approved | Used | Released | Refused | Destroyed,
+    ConsentChanged
+    | Collected
+    | PlanAccepted
+    | Approved
+    | Used
+    | Released
+    | Refused
+    | Destroyed
+    | ModelStaged,
     Field(discriminator="kind"),
 ]
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Entry)

@@ -19,9 +19,12 @@ class TrainingPlan(BasePlan):
     Every step adds the full noise at its own node, so a department's update is private by itself.
     A client known to k departments takes part in k·R·K steps, and in k noisy counts:
     ρ = k·(ρ_count + R·K·ρ_step).
+
+    ``model``: under which name the registry keeps it; the target's unless given.
     """
 
     kind: Literal["training"] = "training"
+    model: Name | None = None
     target: Name
     features: tuple[Name, ...] = Field(min_length=1, max_length=200)
     hidden: tuple[Annotated[int, Field(ge=1, le=256)], ...] = Field(default=(), max_length=2)

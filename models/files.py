@@ -60,16 +60,26 @@ def save(path: Path, architecture: Architecture, vector: Vector) -> None:
 def load(path: Path) -> tuple[Architecture, Vector]:
     """Read a model that ``save`` wrote: its architecture and its parameters float64[d].
 
+    Raises:
+        ModelFileInvalid: as read_model.
+        OSError: the file cannot be read.
+    """
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ModelFileInvalid(path=path.name, reason="it is larger than any model of ours")
+    return read_model(path.read_bytes(), name=path.name)
+
+
+def read_model(data: bytes, *, name: str) -> tuple[Architecture, Vector]:
+    """Read the bytes of a model's file, under whose name a refusal is told.
+
     Nothing in the file is executed. Everything is checked before anything is used.
 
     Raises:
         ModelFileInvalid: not a file of this format, too large, changed since it was written, or
             its parameters do not fit its architecture or are not finite.
-        OSError: the file cannot be read.
     """
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise ModelFileInvalid(path=path.name, reason="it is larger than any model of ours")
-    data = path.read_bytes()
+    if len(data) > MAX_FILE_BYTES:
+        raise ModelFileInvalid(path=name, reason="it is larger than any model of ours")
     try:
         tensors = tensors_in(data)
         vector = tensors.pop("weights")
@@ -91,20 +101,20 @@ def load(path: Path) -> tuple[Architecture, Vector]:
         TypeError,
         RecursionError,
     ) as error:
-        raise ModelFileInvalid(path=path.name, reason="it is not a model of ours") from error
+        raise ModelFileInvalid(path=name, reason="it is not a model of ours") from error
     blank = data.replace(digest, _NO_DIGEST.encode(), 1)
     if digest != hashlib.sha256(blank).hexdigest().encode():
-        raise ModelFileInvalid(path=path.name, reason="it has changed since it was written")
+        raise ModelFileInvalid(path=name, reason="it has changed since it was written")
     if (
         description["format"] not in {FORMAT, BINARY_FORMAT}
         or vector.dtype != np.float64
         or tensors
     ):
-        raise ModelFileInvalid(path=path.name, reason=f"its format is not {FORMAT}")
+        raise ModelFileInvalid(path=name, reason=f"its format is not {FORMAT}")
     try:
         check_vector(vector, size(architecture))
     except ModelError as error:
-        raise ModelFileInvalid(path=path.name, reason="its parameters do not fit") from error
+        raise ModelFileInvalid(path=name, reason="its parameters do not fit") from error
     return architecture, np.array(vector)
 
 

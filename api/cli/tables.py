@@ -66,6 +66,26 @@ def opinions_table(approval: Json) -> Table:
     return table
 
 
+def models_table(models: Iterable[Json]) -> Table:
+    """Show versions of models."""
+    table = Table(title="Models")
+    for column in ("name", "version", "stage", "purpose", "ε", "δ", "epoch", "trained", "SHA-256"):
+        table.add_column(column)
+    for one in models:
+        table.add_row(
+            escape(one["name"]),
+            str(one["version"]),
+            one["stage"] or "",
+            escape(one["purpose"]),
+            f"{one['epsilon']:.3g}",
+            f"{one['delta']:.0e}",
+            str(one["consent_epoch"]),
+            one["created_at"][:10],
+            one["sha256"][:12],
+        )
+    return table
+
+
 def report_tables(report: Report) -> list[Table]:
     """Show a verification: every pool by both accountants, then what is wrong."""
     pools = Table(title="Every pool for life, recomputed from the entries")

@@ -26,6 +26,7 @@ GRANTERS: Final[Who] = OFFICER | STEWARD
 """Stewards for accounts of clients only."""
 
 _CLIENT: Final = "/api/v1/clients/{client_id}"
+_VERSION: Final = "/api/v1/models/{name}/{version}"
 
 ACCESS: Final[Mapping[str, Who | None]] = {
     "POST /api/v1/questions": ASKERS,
@@ -40,6 +41,11 @@ ACCESS: Final[Mapping[str, Who | None]] = {
     "GET /api/v1/approvals": OVERSEERS,
     "GET /api/v1/approvals/{run_id}": OVERSEERS,
     "POST /api/v1/approvals/{run_id}": OFFICER,
+    "GET /api/v1/models": STAFF,
+    "GET /api/v1/models/{name}": STAFF,
+    f"GET {_VERSION}": STAFF,
+    f"GET {_VERSION}/weights": STAFF,
+    f"POST {_VERSION}/stage": TRAINERS,
     "GET /api/v1/runs/{run_id}/label": STAFF,
     "GET /api/v1/runs/{run_id}/label.yaml": STAFF,
     "GET /api/v1/evidence": AUDITOR,

@@ -1,8 +1,8 @@
 """The coordinator's pen: what it writes into the transparency log, and when.
 
-Accepted plans, approvals, uses, releases, refusals and collections become entries that name no
-person: an asker or an approver is committed to under a salt that only the consent service can make
-again. Consent changes are written by the register itself (`consent_log`).
+Accepted plans, approvals, uses, releases, refusals, models' stages and collections become entries
+that name no person: an asker or an approver is committed to under a salt that only the consent
+service can make again. Consent changes are written by the register itself (`consent_log`).
 """
 
 import json
@@ -24,6 +24,7 @@ from consent.log_entries import (
     Approved,
     Collected,
     Entry,
+    ModelStaged,
     PlanAccepted,
     Refused,
     Released,
@@ -38,6 +39,7 @@ from federation.coordinator.consent_log import logging_changes
 from federation.coordinator.epochs import ConsentKeys, load_consent_keys
 from federation.coordinator.held_fields import HeldFields
 from federation.coordinator.notice import Notice, load_notice
+from federation.coordinator.registry import Stage, Version
 from federation.coordinator.runs import Run
 from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.witness_book import WitnessBook
@@ -200,6 +202,21 @@ def log_refusal(evidence: Evidence, run: Run, *, code: str, spent: bool, at: int
     return _append(evidence, Refused(at=at, run=run.id, plan=run.digest, code=code, spent=spent))
 
 
+def log_stage(evidence: Evidence, version: Version, stage: Stage, *, who: str, at: int) -> int:
+    """Log what the firm does with a version of a model; only a commitment names who decided."""
+    return _append(
+        evidence,
+        ModelStaged(
+            at=at,
+            model=version.name,
+            number=version.version,
+            sha256=version.sha256,
+            stage=stage.value,
+            who=named(evidence, version.run, "custodian", who),
+        ),
+    )
+
+
 def publish(evidence: Evidence) -> str:
     """Sign the log as it is now, keep the checkpoint and return its note."""
     origin = origin_of(evidence.roster)
@@ -233,7 +250,9 @@ def published_log(evidence: Evidence) -> Iterator[bytes]:
     return export_log(notes, evidence.log.entries(0, size))
 
 
-def named(evidence: Evidence, run: str, role: Literal["asker", "approver"], name: str) -> str:
+def named(
+    evidence: Evidence, run: str, role: Literal["asker", "approver", "custodian"], name: str
+) -> str:
     """Return the log's commitment to who asked or decided; opened by making it again."""
     salt = derived_key(
         evidence.keys.receipts, label=_STAFF, context=(run.encode(), role.encode(), name.encode())

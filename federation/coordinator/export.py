@@ -2,19 +2,20 @@
 
 Lines of JSON. A header; every policy and catalogue with when it came to hold; the totals; every
 ledger entry, as the text its digest covers; every run with its plan, what it released, its label;
-the transparency log's own lines; how many lines there were. All of it is public. Reading it
-believes nothing: :mod:`federation.coordinator.verify` does the checking.
+every version in the model registry; the transparency log's own lines; how many lines there were.
+All of it is public. Reading it believes nothing: :mod:`federation.coordinator.verify` does the checking.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
 from federation.coordinator.desk import Desk
 from federation.coordinator.documents import Documents
 from federation.coordinator.evidence_log import published_log
+from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
 from privacy.entries import Committed, Entry, to_text
 from privacy.ledger import follow_read
@@ -37,6 +38,7 @@ class EvidenceFile:
         totals: by pool, as the exporter folded them.
         entries: text and digest of each ledger entry.
         runs: in the order of the file.
+        models: the registry's versions, the same.
         log: the lines of the transparency log's download.
         malformed: numbers, from 1, of the lines that are none of these.
         whole: whether the file ends where it says that it ends.
@@ -48,6 +50,7 @@ class EvidenceFile:
     totals: Json = field(default_factory=dict)
     entries: list[tuple[str, str]] = field(default_factory=list)
     runs: list[Json] = field(default_factory=list)
+    models: list[Json] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     malformed: list[int] = field(default_factory=list)
     whole: bool = False
@@ -57,7 +60,8 @@ def export(desk: Desk, *, now: datetime) -> Iterator[bytes]:
     """Yield the evidence line by line; the last line counts the others, so a cut file is seen.
 
     The runs are read before the ledger, and whoever committed in between is added after it: so
-    every charge in the file has its run, while the desk goes on working.
+    every charge in the file has its run, while the desk goes on working. The registry is read last:
+    a training becomes a version before it is released.
 
     Args:
         desk: whose stores are read; nothing is written but, if there is none yet, a checkpoint.
@@ -79,6 +83,7 @@ def _lines(desk: Desk, now: datetime) -> Iterator[bytes]:
     for entry in entries:
         if isinstance(entry.event, Committed) and entry.event.request not in runs:
             runs[entry.event.request] = desk.runs.get(entry.event.request)
+    versions = Registry(desk.engine).all()
     state = follow_read(EMPTY, entries)
     yield _line(
         {
@@ -96,6 +101,8 @@ def _lines(desk: Desk, now: datetime) -> Iterator[bytes]:
         yield _line(_plain_entry(entry))
     for run in sorted(runs.values(), key=lambda run: (run.accepted_at, run.id)):
         yield _line({"run": _plain_run(run)})
+    for version in versions:
+        yield _line({"model": asdict(version)})
     for line in published_log(desk.evidence):
         yield _line({"log": line.decode()})
 
@@ -145,6 +152,8 @@ def _take(line: Json, found: EvidenceFile, *, first: bool) -> bool:
             found.entries.append((text, digest))
         case {"run": dict() as run} if len(line) == 1:
             found.runs.append(run)
+        case {"model": dict() as version} if len(line) == 1:
+            found.models.append(version)
         case {"log": str() as text} if len(line) == 1:
             found.log.append(text)
         case _:

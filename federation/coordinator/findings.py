@@ -41,6 +41,8 @@ class Wrong(StrEnum):
     """A label states less loss, less reach or less uncertainty than is the case."""
     LABEL = "other label"
     """A label is not the one that its plan, its figures and the ledger give."""
+    MODEL = "model registry"
+    """The registry and the trainings that were released do not tell of the same models."""
     LOG = "transparency log"
     """The log is not the one its witnesses saw, or contradicts a run."""
 

@@ -5,7 +5,7 @@ them, and figures that a demonstration computed outside the sandbox. What a vers
 counted stand in its run's label.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -103,19 +103,18 @@ class Registry:
         column = _VERSIONS.c
         last = sa.select(sa.func.max(column.version)).where(column.name == name)
         with self._engine.begin() as db:
-            version = (db.scalar(last) or 0) + 1
-            values = {
-                "name": name,
-                "version": version,
-                "run": run,
-                "plan": plan,
-                "file": file,
-                "sha256": sha256,
-                "code": code,
-                "created_at": at,
-            }
-            db.execute(_VERSIONS.insert().values(**values))
-        return Version(**values)
+            made = Version(
+                name=name,
+                version=(db.scalar(last) or 0) + 1,
+                run=run,
+                plan=plan,
+                file=file,
+                sha256=sha256,
+                code=code,
+                created_at=at,
+            )
+            db.execute(_VERSIONS.insert().values(**asdict(made)))
+        return made
 
     def all(self, name: str | None = None) -> list[Version]:
         """Return every version, or those of one name, oldest first."""

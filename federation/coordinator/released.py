@@ -1,10 +1,14 @@
 """Carrying a plan's journey out and keeping what it released: one branch for each kind of plan."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
+from federation.coordinator.code_version import code_version
 from federation.coordinator.desk import Desk
 from federation.coordinator.question_result import question_result
+from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
 from federation.coordinator.training_result import training_result
 from federation.question_journey import ask_question
@@ -21,7 +25,8 @@ def released(
 ) -> dict[str, Any]:
     """Drive the journey of the brief's plan; return what its asker reads, as JSON values.
 
-    A model's weights are written to the folder of models under the run's name.
+    A model's weights are written to the folder of models under the run's name, and the registry
+    makes it the next version of its name.
 
     Raises:
         DepartmentMissing, DepartmentRefused, ProtocolError: the attempt is over.
@@ -36,4 +41,13 @@ def released(
             path = desk.settings.models / f"{run.id}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
             save(path, architecture, weights)
-            return training_result(training, architecture, path)
+            version = Registry(desk.engine).add(
+                training.model or training.target,
+                run=run.id,
+                plan=run.digest,
+                file=path.name,
+                sha256=sha256(path.read_bytes()).hexdigest(),
+                code=code_version(),
+                at=int(datetime.now(UTC).timestamp()),
+            )
+            return training_result(training, architecture, version)

@@ -1,14 +1,15 @@
 """What the asker of a training reads: the released model's description, and where it stands."""
 
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
+from federation.coordinator.registry import Version
 from federation.training_plan import TrainingPlan
 from models.architectures import Architecture
 
 
-def training_result(plan: TrainingPlan, architecture: Architecture, path: Path) -> dict[str, Any]:
+def training_result(
+    plan: TrainingPlan, architecture: Architecture, version: Version
+) -> dict[str, Any]:
     """Describe a released model. Its weights stand in a safetensors file beside the database."""
     return {
         "kind": plan.kind,
@@ -18,6 +19,9 @@ def training_result(plan: TrainingPlan, architecture: Architecture, path: Path) 
         "hidden": list(architecture.hidden),
         "rounds": plan.rounds,
         "local_steps": plan.local_steps,
-        "model": path.name,
-        "sha256": sha256(path.read_bytes()).hexdigest(),
+        "name": version.name,
+        "version": version.version,
+        "model": version.file,
+        "sha256": version.sha256,
+        "code": version.code,
     }

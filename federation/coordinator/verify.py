@@ -2,7 +2,8 @@
 
 The chain is followed from its first entry, which also replays every rule of the ledger: no budget
 is exceeded at any entry. Then totals, pools, plans, charges, approvals and labels are recomputed
-from it (`verify_pools`, `verify_runs`), and the transparency log is checked against pinned keys.
+from it (`verify_pools`, `verify_runs`), the registry is compared with the releases
+(`verify_models`), and the transparency log is checked against pinned keys.
 
 A coordinator that rewrites the whole file consistently is caught only by something kept elsewhere:
 a ledger head (``head``) or the departments' cosignatures in the log (``roster``).
@@ -15,6 +16,7 @@ from enum import StrEnum
 from consent.transparency import verify_export
 from federation.coordinator.export import EvidenceFile, read_evidence
 from federation.coordinator.findings import Finding, Wrong
+from federation.coordinator.verify_models import check_models
 from federation.coordinator.verify_pools import PoolFigures, check_pools
 from federation.coordinator.verify_runs import check_runs
 from federation.roster import Roster
@@ -101,6 +103,7 @@ def verify(data: bytes, *, head: str | None = None, roster: Roster | None = None
     if not file.whole:
         text = "is not the line that counts the others: the file was cut off, or added to"
         notes.findings.append(Finding(Wrong.CUT, "last line", text))
+    notes.findings += check_models(file)
     repairs = tuple(
         f"{event.at.isoformat()} {event.who}: {event.reason}"
         for event in (entry.event for entry in entries)

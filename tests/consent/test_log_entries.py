@@ -11,6 +11,7 @@ from consent.log_entries import (
     ConsentChanged,
     Destroyed,
     Entry,
+    ModelStaged,
     PlanAccepted,
     Refused,
     Released,
@@ -32,6 +33,7 @@ ENTRIES: list[Entry] = [
     Released(at=7, run="r1", plan=A, epoch=3, rho=0.1, result=B, label=C),
     Refused(at=7, run="r1", plan=A, code="DepartmentMissing", spent=True),
     Destroyed(at=7, what="cache", department="risk", evidence=A),
+    ModelStaged(at=7, model="churn", number=3, sha256=A, stage="in use", who=B),
 ]
 
 
@@ -41,7 +43,7 @@ def test_an_entry_is_read_back_from_its_bytes(entry: Entry) -> None:
 
 
 def test_every_kind_has_a_name_of_its_own() -> None:
-    assert len({entry.kind for entry in ENTRIES}) == len(ENTRIES) == 8
+    assert len({entry.kind for entry in ENTRIES}) == len(ENTRIES) == 9
 
 
 def test_an_entry_is_canonical_json() -> None:

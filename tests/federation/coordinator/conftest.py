@@ -16,6 +16,7 @@ from federation.coordinator.evidence_log import log_release, publish
 from federation.coordinator.export import export
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.question_result import question_result
+from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
 from federation.plans import read_plan
 from federation.question_plan import QuestionPlan
@@ -88,7 +89,7 @@ def finish(run: Run, desk: Desk) -> None:
     if run.state == "accepted":
         desk.runs.take()
     plan, at = read_plan(run.plan), AT + timedelta(minutes=1)
-    result = figures(plan, desk) if isinstance(plan, QuestionPlan) else {"model": "m.safetensors"}
+    result = figures(plan, desk) if isinstance(plan, QuestionPlan) else trained(run, desk)
     desk.ledger.commit(run.id, at)
     facts = Facts(
         run=run.id,
@@ -104,6 +105,20 @@ def finish(run: Run, desk: Desk) -> None:
         desk.evidence, run, result=result, label=tag, at=facts.released_at
     )
     desk.runs.end_released(run.id, result=result, label=tag, now=facts.released_at)
+
+
+def trained(run: Run, desk: Desk) -> dict[str, Any]:
+    """Make a run a version, and tell of it as a training's result does."""
+    version = Registry(desk.engine).add(
+        "defaulted",
+        run=run.id,
+        plan=run.digest,
+        file="m.safetensors",
+        sha256="0" * 64,
+        code="0",
+        at=run.accepted_at,
+    )
+    return {key: getattr(version, key) for key in ("name", "version", "sha256", "code")}
 
 
 def figures(plan: QuestionPlan, desk: Desk) -> dict[str, Any]:
