@@ -3,7 +3,8 @@
 Lines of JSON. A header; every policy and catalogue with when it came to hold; the totals; every
 ledger entry, as the text its digest covers; every run with its plan, what it released, its label;
 every version in the model registry; the transparency log's own lines; how many lines there were.
-All of it is public. Reading it believes nothing: :mod:`federation.coordinator.verify` does the checking.
+All of it is public. Reading it believes nothing: :mod:`federation.coordinator.verify` does the
+checking.
 """
 
 import json
