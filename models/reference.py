@@ -28,6 +28,7 @@ def train_without_noise(
     clip_norm: float,
     learning_rate: float,
     momentum: float,
+    proximal: float = 0.0,
     threads: int = 1,
 ) -> Vector:
     """Weights after ``rounds`` rounds of ``steps`` local steps, averaged by number of rows.
@@ -38,7 +39,8 @@ def train_without_noise(
     the last half of the rounds is averaged.
 
     Args:
-        parts: for each department (features float32[n, inputs], labels float32[n]).
+        parts: for each department (features float32[n, inputs], labels float32[n]), the labels as
+            ``models.objectives`` says.
         held: for each department bool[inputs], which inputs it can feed.
         architecture: the network's shape.
         rounds: averaging rounds, at least 1.
@@ -46,6 +48,7 @@ def train_without_noise(
         clip_norm: bound on one client's gradient norm, > 0.
         learning_rate: > 0.
         momentum: 0 <= momentum < 1.
+        proximal: how strongly a part's weights are drawn back to the common ones, >= 0.
         threads: torch threads; set for the whole process while the steps run.
 
     Returns:
@@ -77,6 +80,7 @@ def train_without_noise(
                 momentum=momentum,
                 noisy_count=len(labels),
                 noised=lambda total: total,
+                proximal=proximal,
                 threads=threads,
             )
             for features, labels in parts

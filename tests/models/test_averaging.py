@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from models.architectures import Architecture, size
 from models.averaging import SHARED, average_by_holders, input_of
 from models.errors import WrongShape
+from models.objectives import Objective
 from models.parameters import load_vector, model_with
 
 WIDE = Architecture(inputs=3, hidden=(2,))
@@ -15,6 +16,8 @@ WIDE = Architecture(inputs=3, hidden=(2,))
 
 def test_only_the_first_layers_weights_belong_to_an_input() -> None:
     assert input_of(Architecture(inputs=2)).tolist() == [0, 1, SHARED]
+    classes = Architecture(inputs=2, objective=Objective.MULTICLASS, outputs=3)
+    assert input_of(classes).tolist() == [0, 1] * 3 + [SHARED] * 3
     owners = input_of(WIDE)
     assert owners.tolist() == [0, 1, 2, 0, 1, 2] + [SHARED] * 5
     # The torch network agrees: marking input 1's parameters marks one column of the first layer.

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from models.architectures import Architecture, layer_sizes
-from models.evenness import CELLS, TILE, fast, is_even, product_for, slow, widths
+from models.evenness import CELLS, GRAIN, TILE, fast, is_even, product_for, slow, widths
+from models.objectives import MAX_OUTPUTS, Objective
 from models.slopes import Product
 from models.threads import torch_threads
 
@@ -17,11 +18,14 @@ SHAPES = [
     Architecture(inputs=50, hidden=(64,)),
     Architecture(inputs=50, hidden=(64, 32)),
     Architecture(inputs=400, hidden=(256, 256)),
+    Architecture(inputs=50, objective=Objective.MULTICLASS, outputs=64),
 ]
 shapes = pytest.mark.parametrize("architecture", SHAPES, ids=str)
 networks = st.builds(
     Architecture,
     inputs=st.integers(1, 4096),
+    objective=st.just(Objective.ORDINAL),
+    outputs=st.integers(1, MAX_OUTPUTS),
     hidden=st.lists(st.integers(1, 256), max_size=2).map(tuple),
 )
 
@@ -98,3 +102,4 @@ def test_the_widths_leave_no_edge_and_fit_the_cache(architecture: Architecture) 
     assert [width % TILE for width in allowed] == [0] * len(allowed)
     assert allowed[0] == allowed.step
     assert allowed[-1] == TILE or allowed[-1] * cells <= CELLS
+    assert allowed[-1] * architecture.outputs <= GRAIN

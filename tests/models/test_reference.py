@@ -5,6 +5,7 @@ import torch
 from models.architectures import Architecture
 from models.errors import InvalidSetting
 from models.evaluate import auc, scores
+from models.objectives import Objective
 from models.parameters import initial_vector
 from models.reference import train_without_noise
 from models.train import local_steps
@@ -86,6 +87,43 @@ def test_it_learns() -> None:
     )
     features, labels = part(400)
     assert auc(labels, scores(LINE, weights, features)) > 0.98
+
+
+LEARNED = {
+    Objective.BINARY: lambda line: line > 0.3,
+    Objective.MULTICLASS: lambda line: np.digitize(line, [-0.8, 0.8]),
+    Objective.ORDINAL: lambda line: np.digitize(line, [-0.8, 0.8]),
+    Objective.COUNT: lambda line: np.round(np.exp(line / 2)),
+    Objective.AMOUNT: lambda line: np.clip(line / 4, -1, 1),
+}
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_it_learns_whatever_the_objective_is(objective: Objective) -> None:
+    outputs = {Objective.MULTICLASS: 3, Objective.ORDINAL: 2}.get(objective, 1)
+    architecture = Architecture(inputs=3, hidden=(8,), objective=objective, outputs=outputs)
+    parts = []
+    for n in (200, 300, 400):
+        features, _ = part(n)
+        labels = LEARNED[objective](features[:, 0] - features[:, 1])
+        parts.append((features, labels.astype(np.float32)))
+    features, labels = parts.pop()
+    weights = train_without_noise(
+        parts, held=[ALL, ALL], architecture=architecture, rounds=8, steps=20, **RECIPE
+    )
+    found = scores(architecture, weights, features)
+    if found.ndim > 1:
+        assert (found.argmax(axis=1) == labels).mean() > 0.9
+    else:
+        assert np.corrcoef(found, labels)[0, 1] > 0.85
+
+
+def test_the_proximal_term_is_that_of_the_local_steps() -> None:
+    found = train_without_noise(
+        [part(10)], held=[ALL], architecture=LINE, rounds=1, steps=5, proximal=2.0, **RECIPE
+    )
+    start = initial_vector(LINE)
+    assert np.linalg.norm(found - start) < np.linalg.norm(local(start, part(10), 5) - start)
 
 
 def test_no_rounds_or_no_rows_are_refused() -> None:
