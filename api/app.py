@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from api import problems
 from api.auth import load_tokens
 from api.idempotency import Answers
 from api.limits import BodyCap
+from api.live import Streams
 from api.logs import RequestLog, json_log
+from api.metrics import request_counter
 from api.people.people import open_people
 from api.people.settings import load_people_settings
 from api.people.setup_link import setup_path
@@ -21,6 +24,7 @@ from api.routes import (
     consent,
     evidence,
     health,
+    live,
     models,
     people,
     plans,
@@ -36,6 +40,24 @@ from api.web import console
 from federation.coordinator.desk import open_desk
 from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.settings import load_coordinator_settings
+
+ROUTES = (
+    plans,
+    live,
+    studio,
+    approvals,
+    budget,
+    models,
+    evidence,
+    consent,
+    stages,
+    receipts,
+    proofs,
+    transparency,
+    sign_in,
+    people,
+    health,
+)
 
 DESCRIPTION = (
     "Departments of one firm learn from each other's clients without showing them to each other. "
@@ -80,10 +102,11 @@ def create_app(
     )
     problems.install(app)
     app.add_middleware(BodyCap)
-    app.add_middleware(RequestLog, log=log or json_log())
-    asking = (plans, studio, approvals, budget, models, evidence)
-    consenting = (consent, stages, receipts, proofs, transparency)
-    for routes in (*asking, *consenting, sign_in, people, health):
+    app.state.streams = Streams()
+    app.state.registry = CollectorRegistry()
+    requests = request_counter(app.state.registry)
+    app.add_middleware(RequestLog, log=log or json_log(), requests=requests)
+    for routes in ROUTES:
         app.include_router(routes.router)
     console.install(app)
     return app

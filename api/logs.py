@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import TextIO
 
 import structlog
+from prometheus_client import Counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from api.metrics import count_request
 from api.problems import internal_problem
 
 _UNKNOWN_ROUTE = "no route"
@@ -41,6 +43,7 @@ class RequestLog:
 
     app: ASGIApp
     log: FilteringBoundLogger
+    requests: Counter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and log how it ended."""
@@ -65,10 +68,12 @@ class RequestLog:
             if status == 0:
                 status = _SERVER_ERROR
                 await internal_problem()(scope, receive, send)
+        route = getattr(scope.get("route"), "path", _UNKNOWN_ROUTE)
+        count_request(self.requests, method=scope["method"], route=route, status=status)
         self.log.info(
             "request",
             method=scope["method"],
-            route=getattr(scope.get("route"), "path", _UNKNOWN_ROUTE),
+            route=route,
             status=status,
             seconds=round(time.perf_counter() - started, 4),
         )

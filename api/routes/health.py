@@ -1,11 +1,14 @@
-"""Whether the API can work, and runs will be carried out. Open to everybody, so it says no more."""
+"""Whether the API can work and runs will be carried out, open to everybody; and the metrics."""
 
 import time
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.auth import Staff
+from api.metrics import CONTENT_TYPE, exposition
 from api.routes.desk import OpenDesk
 from api.schemas import Health, Readiness
 from federation.coordinator.desk import Desk
@@ -32,7 +35,10 @@ def read_health(desk: OpenDesk, response: Response) -> Health:
 
 @router.get("/readyz")
 def read_readiness(request: Request, desk: OpenDesk, response: Response) -> Readiness:
-    """Say whether a question asked now will be taken up: as health, and the ServerApp is alive."""
+    """Say whether a question asked now will be taken up: as health, and the ServerApp is alive.
+
+    Reading the ledger verifies its head: the chain since the last look, against the kept digest.
+    """
     health = read_health(desk, response)
     served = health.database == "ok" and _is_served(request.app.state.heartbeat)
     ready = health.status == "ok" and served
@@ -45,6 +51,14 @@ def read_readiness(request: Request, desk: OpenDesk, response: Response) -> Read
         coordinator="ok" if served else "failing",
         catalogue=desk.catalogue.digest(),
     )
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def read_metrics(request: Request, desk: OpenDesk, _caller: Staff) -> Response:
+    """Return the budgets and the counts of requests, for Prometheus."""
+    state = request.app.state
+    text = exposition(desk, state.registry, alive=_is_served(state.heartbeat))
+    return Response(text, media_type=CONTENT_TYPE)
 
 
 def _is_served(heartbeat: Heartbeat) -> bool:

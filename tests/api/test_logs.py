@@ -6,8 +6,10 @@ from io import StringIO
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from prometheus_client import CollectorRegistry
 
 from api.logs import RequestLog, json_log
+from api.metrics import request_counter
 from api.people.roles import STAFF_ROLES, Role
 
 CANARY = "CANARY-7731-canary"
@@ -74,7 +76,8 @@ def broken_app(log: StringIO) -> FastAPI:
         message = f"row of {client_id} is bad"
         raise ValueError(message)
 
-    app.add_middleware(RequestLog, log=json_log(log))  # type: ignore[arg-type]
+    counter = request_counter(CollectorRegistry())
+    app.add_middleware(RequestLog, log=json_log(log), requests=counter)  # type: ignore[arg-type]
     return app
 
 
