@@ -12,7 +12,8 @@ the machine weigh little. None of them draws noise.
 * Opacus hooks: every client's gradient is written out.
 
 The three that clip are first held to the same sum. A ratio is our time divided by theirs, and
-the bar is what it must not exceed.
+the bar is what it must not exceed. Last, what it costs that clients have several rows, which are
+summed before they are clipped: ours beside ours with one row each.
 """
 
 import json
@@ -49,6 +50,7 @@ NETWORKS = {
     "logistic 50-1": Architecture(inputs=INPUTS),
     "MLP 50-64-32-1": Architecture(inputs=INPUTS, hidden=(64, 32)),
 }
+ROWS_EACH = {4: 8192}
 BARS = {"without privacy": 1.5, "Opacus ghost clipping": 0.5, "Opacus hooks": 0.05}
 AGREEMENT = 1e-4  # of the sums, relative
 
@@ -65,16 +67,55 @@ def rows() -> Rows:
             for batch in TURNS
             for row in _rows(name, architecture, batch)
         ]
+        found += [
+            _row_of_several(name, architecture, each, batch)
+            for name, architecture in NETWORKS.items()
+            for each, batch in ROWS_EACH.items()
+        ]
     load = {"name": "load average at the end", "value": os.getloadavg()[0], "unit": "processes"}
     return [*found, load]
 
 
-def _rows(name: str, architecture: Architecture, batch: int) -> Rows:
+def _crowd(architecture: Architecture, batch: int) -> tuple[Tensor, Tensor, Vector]:
+    """Features, labels and weights, all made up."""
     generator = torch.Generator().manual_seed(1)
     features = torch.rand(batch, INPUTS, generator=generator)
     labels = (torch.rand(batch, generator=generator) < 0.5).float()
     noise = torch.randn(size(architecture), generator=generator, dtype=torch.float64)
-    weights = initial_vector(architecture) + 0.1 * noise.numpy()
+    return features, labels, initial_vector(architecture) + 0.1 * noise.numpy()
+
+
+def _row_of_several(
+    name: str, architecture: Architecture, each: int, batch: int
+) -> Mapping[str, object]:
+    features, labels, weights = _crowd(architecture, batch)
+    steps = [
+        _ours(
+            clipped_sum_over(
+                features.numpy(),
+                labels.numpy(),
+                architecture=architecture,
+                clip_norm=CLIP_NORM,
+                clients=clients,
+            ),
+            weights,
+            batch,
+        )
+        for clients in ((np.arange(batch) // each).astype(np.int32), None)
+    ]
+    turns = [[_milliseconds(step, STEPS[batch]) for step in steps] for _ in range(TURNS[batch])]
+    several, one = map(median, zip(*turns, strict=True))
+    return {
+        "name": f"clipped step, {name}, {batch} rows, {each} a client, beside one a client",
+        "value": round(several, 3),
+        "unit": "ms",
+        "peer": round(one, 3),
+        "ratio": round(several / one, 4),
+    }
+
+
+def _rows(name: str, architecture: Architecture, batch: int) -> Rows:
+    features, labels, weights = _crowd(architecture, batch)
 
     # The first call looks once per process whether the matrix product is even.
     clipped_sum_over(
