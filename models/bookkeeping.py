@@ -205,8 +205,9 @@ def clip_block(
     turn_into_slopes(last, objective, targets=block.targets, present=block.present, product=product)
 
     space.first_inputs.copy_(block.features)
-    space.other_inputs.copy_(space.all_signals)
-    space.all_signals.sign_()  # the slope of ReLU is the sign of its output
+    if space.units:
+        space.other_inputs.copy_(space.all_signals)
+        space.all_signals.sign_()  # the slope of ReLU is the sign of its output
     for layer in range(len(space.units), 0, -1):
         slopes = space.slopes[layer - 1]
         product(weights[layer].backward, space.slopes[layer], slopes)
@@ -251,10 +252,11 @@ def _square_norms(block: Block, further: int, space: Space, product: Product) ->
         float64[1, r], in ``space.norms``; for 0 slots further the rows' squared norms.
     """
     shift = further * space.squares.shape[1] // block.slots
-    _sum_products(space.other_inputs, shift, space.signal_sums, space.squares, product)
     _sum_products(space.all_clipped, shift, space.slope_sums, space.squares, product)
-    space.slope_norms[:1].mul_(block.pairs[further])
-    space.slope_norms[1:].mul_(space.signal_norms)
+    space.slope_norms[0].mul_(block.pairs[further])
+    if space.units:
+        _sum_products(space.other_inputs, shift, space.signal_sums, space.squares, product)
+        space.slope_norms[1:].mul_(space.signal_norms)
     product(_ones(len(space.slopes)), space.slope_norms, space.norms)
     return space.norms
 
