@@ -18,8 +18,8 @@ from models.objectives import Objective
 Product = Callable[[Tensor, Tensor, Tensor], None]
 """Writes (weights [o, i]) times (columns [i, r]) into the third argument [o, r]."""
 
-LARGEST_LOG_RATE = 13.862944
-"""Of a rate of 2**20; beyond it the Poisson loss goes on as its tangent, so exp cannot overflow."""
+LARGEST_LOG_RATE = 13.862943
+"""Of a rate just below 2**20; beyond it the Poisson loss goes on as its tangent: no overflow."""
 
 LARGEST_AMOUNT = 2.0**20
 """Beyond it the squared error goes on as its tangent, so no slope overflows on its way back."""

@@ -54,7 +54,7 @@ def local_steps(
         clip_norm: bound on one client's gradient norm, public, > 0.
         learning_rate: public, > 0.
         momentum: public, 0 <= momentum < 1.
-        noisy_count: a released number of rows; at most 1 or negative counts as 1.
+        noisy_count: a released number of clients; at most 1 or negative counts as 1.
         noised: takes the clipped gradient sum float64[d] and returns it released, float64[d].
         proximal: how strongly the weights are drawn back to the start, public, >= 0.
         clients: int32[n], the same number for rows of the same client, sensitive; None says that

@@ -118,6 +118,7 @@ def test_a_rate_is_the_exponential_of_its_logarithm_and_never_overflows() -> Non
     expected = np.exp(np.minimum(outputs_of(np.abs(weights), 1)[:, 0], np.log(2.0**20)))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     assert found.max() == pytest.approx(2**20)
+    assert found.max() <= 2**20
 
 
 def test_an_amount_stays_within_its_bounds() -> None:
