@@ -18,12 +18,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from federation.derivation import KEY_BYTES, derived_key
-from federation.errors import ProtocolError
+from federation.errors import PlanInvalid, ProtocolError
 
 TOKEN_BYTES = 16
 
@@ -124,7 +126,7 @@ def tokens(key: bytes, ids: Sequence[str]) -> TokenList:
         ) from None  # the original error quotes the id
     unsorted = np.frombuffer(bytes(joined), dtype=np.uint8).reshape(-1, TOKEN_BYTES)
     high, low = _words(unsorted)
-    order = np.lexsort((low, high))
+    order = _ascending(high, low)
     if _equals_previous(high[order], low[order]).any():
         raise ProtocolError("A client id occurs twice. Group the department's rows by client.")
     return TokenList(tokens=unsorted[order], order=order)
@@ -156,30 +158,109 @@ def owners(token_lists: Mapping[str, Tokens]) -> Mapping[str, Flags]:
     Raises:
         ProtocolError: a list of another shape or type, or with the same token twice.
     """
+    if not token_lists:
+        return {}
+    found = _grouped(token_lists)
+    starts = np.flatnonzero(found.first)
+    holders = np.diff(starts, append=len(found.order))
+    chosen = starts + (found.low[starts] % holders.astype(np.uint64)).astype(np.intp)
+    owned = np.zeros(len(found.order), dtype=np.bool_)
+    owned[found.order[chosen]] = True
+    return found.by_department(owned)
+
+
+def row_places(
+    token_lists: Mapping[str, Tokens], *, rows: int, shuffle: bytes
+) -> Mapping[str, npt.NDArray[np.uint32]]:
+    """Give every client a row of its own, the same at every department that sent its token.
+
+    Guarantee: to a department, its places are a uniformly random sequence of distinct rows, as far
+    as ChaCha20 is a pseudorandom generator: they tell neither how many clients the others have nor
+    which of its own they know. Proof. The clients are numbered in the order of their tokens and
+    client g gets place p(g) of a random permutation p that nobody else sees; for whatever numbers
+    a department's clients have, their places are then uniform among the distinct sequences.
+
+    Args:
+        token_lists: department -> shape [n, 16], uint8, in any order; as for `owners`.
+        rows: how many there are, public; at least as many as different tokens.
+        shuffle: 32 random bytes of this one use; secret, at the coordinator only.
+
+    Returns:
+        Department -> uint32[n], the row of its i-th token. To be sent to that department only.
+
+    Raises:
+        PlanInvalid: there are more clients than rows.
+        ProtocolError: as `owners`, or a shuffle of another length.
+    """
+    if len(shuffle) != KEY_BYTES:
+        raise ProtocolError("A shuffle needs 32 random bytes.")
+    found = _grouped(token_lists)
+    client = np.cumsum(found.first) - 1
+    if client.size and client[-1] >= rows:
+        raise PlanInvalid("clients: there are more; plan the cube for more clients")
+    stream = Cipher(algorithms.ChaCha20(shuffle, bytes(16)), mode=None).encryptor()
+    permutation = np.argsort(np.frombuffer(stream.update(bytes(8 * rows)), dtype="<u8"))
+    places = np.empty(len(found.order), dtype=np.uint32)
+    places[found.order] = permutation[client]
+    return found.by_department(places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Grouped:
+    """All lists one after the other, and how to walk them in ascending order. Sensitive.
+
+    order: where the k-th smallest token stands. first: whether it differs from the one before.
+    low: its last eight bytes. lengths: of each department's list.
+    """
+
+    order: npt.NDArray[np.intp] = field(repr=False)
+    first: Flags = field(repr=False)
+    low: Words = field(repr=False)
+    lengths: Mapping[str, int] = field(repr=False)
+
+    def by_department(self, values: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+        """Cut what stands in the order of the lists into each department's part."""
+        edges = np.cumsum([0, *self.lengths.values()])
+        return {d: values[a:b] for d, (a, b) in zip(self.lengths, pairwise(edges), strict=True)}
+
+
+def _grouped(token_lists: Mapping[str, Tokens]) -> _Grouped:
     departments = sorted(token_lists)
     for department in departments:
         _check_shape(department, token_lists[department])
-    if not departments:
-        return {}
-    lengths = [len(token_lists[department]) for department in departments]
+    lengths = {department: len(token_lists[department]) for department in departments}
     high, low = _words(np.concatenate([token_lists[department] for department in departments]))
-    sender = np.repeat(np.arange(len(departments)), lengths)
-    order = np.lexsort((low, high))  # stable: holders of one token stay in the departments' order
-    repeated = _equals_previous(high[order], low[order])
-    if (repeated[1:] & (np.diff(sender[order]) == 0)).any():
+    sender = np.repeat(np.arange(len(departments)), list(lengths.values()))
+    order = _ascending(high, low)
+    first = ~_equals_previous(high[order], low[order])
+    if (~first[1:] & (np.diff(sender[order]) == 0)).any():
         raise ProtocolError(
             "A department sent the same token twice. It must group its rows by client."
         )
-    starts = np.flatnonzero(~repeated)
-    holders = np.diff(starts, append=len(order))
-    chosen = starts + (low[order[starts]] % holders.astype(np.uint64)).astype(np.intp)
-    owned = np.zeros(len(order), dtype=np.bool_)
-    owned[order[chosen]] = True
-    edges = np.concatenate([[0], np.cumsum(lengths)])
-    return {
-        department: owned[start:stop]
-        for department, (start, stop) in zip(departments, pairwise(edges), strict=True)
-    }
+    return _Grouped(order=order, first=first, low=low[order], lengths=lengths)
+
+
+def _ascending(high: Words, low: Words) -> npt.NDArray[np.intp]:
+    """Sort by the first half alone, which is quick on sorted runs; by both if that leaves a tie.
+
+    Stable: holders of one token stay in the departments' order. Different tokens of one first half
+    come once in 2^64 pairs; a wrong order of those would split a client.
+    """
+    order = np.argsort(high, kind="stable")
+    above, below = high[order], low[order]
+    tied = (above[1:] == above[:-1]) & (below[1:] != below[:-1])
+    return np.lexsort((low, high)) if tied.any() else order
+
+
+def read_tokens(payload: bytes) -> Tokens:
+    """Read a list of tokens as it was sent.
+
+    Raises:
+        ProtocolError: not a whole number of tokens.
+    """
+    if len(payload) % TOKEN_BYTES:
+        raise ProtocolError("a list of alignment tokens has a broken length")
+    return np.frombuffer(payload, dtype=np.uint8).reshape(-1, TOKEN_BYTES)
 
 
 def _words(table: Tokens) -> tuple[Words, Words]:

@@ -16,8 +16,8 @@ from math import prod
 from consent.catalogue import Catalogue, Field
 from federation.errors import PlanInvalid
 from federation.question_plan import Mean, QuestionPlan
-from privacy.bounds import total_lattice
 from privacy.noise_shares import count_scale
+from privacy.total_lattice import total_lattice
 from privacy.units import NeighboringRelation
 
 MAX_CELLS = 4096

@@ -21,18 +21,19 @@ _RECORD = "leg"
 class Ask(BaseModel):
     """One leg as a node receives it. ``hello`` carries at most an offer; the others carry a plan.
 
-    ``tokens`` and ``check`` spend nothing: every leg that spends has one of them before it, so a
-    department that will refuse refuses while that is still free.
+    ``check``, ``tokens`` and ``matrices`` spend nothing: every leg that spends has one of them
+    before it, so a department that will refuse refuses while that is still free.
 
     announcements: the cohort's signed session keys, as JSON. consent: the epoch delta, sealed to
-    this node. payload: packed ownership bits (sum), the model's weights, float64 (round), or a
+    this node. payload: packed ownership bits (sum), the model's weights, float64 (round), row
+    places, uint32, or the others' sealed matrices of the part before (matrices, shares), or a
     checkpoint of the transparency log offered to a witness (hello).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     version: Literal[1] = VERSION
-    leg: Literal["hello", "check", "tokens", "sum", "round"]
+    leg: Literal["hello", "check", "tokens", "matrices", "sum", "round", "shares"]
     permit: str = ""
     plan: bytes = b""
     announcements: bytes = b""
@@ -44,8 +45,9 @@ class Answer(BaseModel):
     """One node's reply. ``code`` is "ok" or the refusal's code, then ``text`` says what to do.
 
     epoch: the consent epoch this node holds. announcement: its signed session key, as JSON (hello).
-    payload: alignment tokens (tokens), a masked vector, little-endian uint64 (sum, round), or a
-    cosignature of the checkpoint that was offered (hello; ``text`` is the refusal's code if not).
+    payload: alignment tokens (tokens), sealed matrices for each other department (matrices), a
+    masked vector, little-endian uint64 (sum, round, shares), or a cosignature of the checkpoint
+    that was offered (hello; ``text`` is the refusal's code if not).
     witnessed: the size of the log that this node cosigned last (hello).
     agreement: names the session keys and roster behind the masks of that vector, 32 bytes.
     """
@@ -53,7 +55,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     version: Literal[1] = VERSION
-    leg: Literal["hello", "check", "tokens", "sum", "round"]
+    leg: Literal["hello", "check", "tokens", "matrices", "sum", "round", "shares"]
     department: str
     code: str = "ok"
     text: str = ""

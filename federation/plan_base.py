@@ -36,6 +36,11 @@ class BasePlan(Frozen):
     rho: Loss
     reason: str = Field(min_length=3, max_length=500)
 
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Who takes part in any leg: the cohort, whose rows it is about, and perhaps a helper."""
+        return self.cohort
+
     @model_validator(mode="after")
     def _cohort_and_unit_fit(self) -> Self:
         if any(a >= b for a, b in pairwise(self.cohort)):

@@ -3,7 +3,8 @@
 from consent.catalogue import Catalogue
 from consent.decisions import least_necessary
 from consent.households import check_unit
-from federation import layout, training_layout
+from federation import cube_layout, layout, training_layout
+from federation.cube_plan import CubePlan
 from federation.errors import PlanInvalid
 from federation.plans import AnyPlan
 from federation.question_plan import QuestionPlan
@@ -35,3 +36,5 @@ def check(plan: AnyPlan, catalogue: Catalogue) -> None:
             layout.question_blocks(plan, catalogue)
         case TrainingPlan():
             training_layout.architecture_of(plan, catalogue)
+        case CubePlan():
+            cube_layout.cube_layout(plan, catalogue)

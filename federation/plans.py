@@ -11,11 +11,12 @@ from typing import Annotated
 import rfc8785
 from pydantic import Field, TypeAdapter, ValidationError
 
+from federation.cube_plan import CubePlan
 from federation.errors import PlanInvalid
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
 
-AnyPlan = QuestionPlan | TrainingPlan
+AnyPlan = QuestionPlan | TrainingPlan | CubePlan
 _PLAN: TypeAdapter[AnyPlan] = TypeAdapter(Annotated[AnyPlan, Field(discriminator="kind")])
 
 

@@ -1,10 +1,9 @@
 """A question's journey: find each client's owner if the plan wants it, then add the masked sums."""
 
 import numpy as np
-import numpy.typing as npt
 
 from federation import layout
-from federation.alignment import TOKEN_BYTES, owners
+from federation.alignment import owners, read_tokens
 from federation.errors import ProtocolError
 from federation.question_plan import QuestionPlan
 from federation.rounds import Brief, Journey, accepted, checked, noised_sum
@@ -26,7 +25,7 @@ def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
     else:
         leg = brief.leg("tokens", step="finding each client's owner")
         answers = accepted(leg, (yield leg))
-        lists = {d: _tokens(answer.payload) for d, answer in answers.items()}
+        lists = {d: read_tokens(answer.payload) for d, answer in answers.items()}
         owned = {d: np.packbits(bits).tobytes() for d, bits in owners(lists).items()}
     leg = brief.leg("sum", step="adding the departments' noised sums", payloads=owned)
     answers = accepted(leg, (yield leg))
@@ -47,9 +46,3 @@ def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
         )
         for block in blocks
     )
-
-
-def _tokens(payload: bytes) -> npt.NDArray[np.uint8]:
-    if len(payload) % TOKEN_BYTES:
-        raise ProtocolError("a list of alignment tokens has a broken length")
-    return np.frombuffer(payload, dtype=np.uint8).reshape(-1, TOKEN_BYTES)

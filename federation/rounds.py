@@ -40,7 +40,7 @@ class Brief:
     """What every leg of one run carries beside its own payload. All public but the sealed deltas.
 
     permit: signs one leg and round of this run. consent: the sealed epoch delta of a department.
-    announcements: the cohort's signed session keys by department, each as JSON.
+    announcements: the parties' signed session keys by department, each as JSON.
     """
 
     plan: AnyPlan
@@ -57,10 +57,11 @@ class Brief:
         step: str,
         number: int = 0,
         payloads: Mapping[str, bytes] | None = None,
+        helped: bool = False,
     ) -> Leg:
-        """Write the same leg to every department of the cohort."""
+        """Write the same leg to every department of the cohort, and if helped to its helper."""
         permit = self.permit(name, number)
-        announced = join_announcements(self.announcements[d] for d in self.plan.cohort)
+        announced = join_announcements(self.announcements[d] for d in self.plan.parties)
         asks = {
             department: Ask(
                 leg=name,
@@ -70,7 +71,7 @@ class Brief:
                 consent=self.consent(department),
                 payload=(payloads or {}).get(department, b""),
             )
-            for department in self.plan.cohort
+            for department in (self.plan.parties if helped else self.plan.cohort)
         }
         return Leg(step=step, asks=asks, spends=name not in FREE)
 

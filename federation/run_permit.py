@@ -25,9 +25,9 @@ from federation.errors import PermitExpired, PermitInvalid
 _ALGORITHM = "Ed25519"
 CLOCK_SKEW_S = 60
 
-Leg = Literal["check", "tokens", "sum", "round"]
+Leg = Literal["check", "tokens", "matrices", "sum", "round", "shares"]
 
-FREE: frozenset[Leg] = frozenset({"check", "tokens"})
+FREE: frozenset[Leg] = frozenset({"check", "tokens", "matrices"})
 """The legs that release no sum and reserve nothing."""
 
 

@@ -29,17 +29,14 @@ from privacy.lattice import (
     check_scale,
     truncate_to_lattice,
 )
+from privacy.total_lattice import LONGEST_REACH, total_lattice
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 MOST_UNITS = 2**21
 """Most units at one node."""
 
-LONGEST_REACH = 2**38
-"""Most lattice points by which one unit of a total may move a cell."""
-
-SHORTEST_REACH = 2**16
-"""A total is put on a lattice so fine that a unit spans at least this many points: then a noise
-share is 8 points wide or more whenever rho times the honest shares is below 2^25."""
+TABLE_SCALE = 2**32
+"""Lattice points per client in a cube: its shares are numbers modulo 2^32, times 2^32."""
 
 FLOAT_MARGIN = 1e-4
 """Relative error granted to a float64 (or block-wise float32) sum of clipped gradients."""
@@ -69,53 +66,6 @@ class BoundedSum:
     unit: PrivacyUnit
     relation: NeighboringRelation
     bound: ContributionBound
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TotalLattice:
-    """The lattice on which a bounded total is summed: a function of its public bounds alone.
-
-    Attributes:
-        midpoint: what is subtracted from every value before the sum.
-        scale: lattice points per unit of measure, a power of two.
-        reach: most lattice points by which one unit moves its cell.
-    """
-
-    midpoint: float
-    scale: int
-    reach: int
-
-
-def total_lattice(*, lower: float, upper: float) -> TotalLattice:
-    """Choose the lattice of a total.
-
-    The scale is 2^20 for ordinary amounts. It is halved while half the width of the bounds spans
-    more than 2^38 points (NTD 0 to 10,000,000 gets 2^15 points a dollar) and doubled while it spans
-    fewer than 2^16 (so that a noise share is wide enough). The upper limit keeps the sum of 7
-    departments of 2^21 units below 2^62.
-
-    Args:
-        lower: smallest value. Public.
-        upper: largest value. Public.
-
-    Raises:
-        InvalidBound: not finite, lower >= upper, or a width outside 2^-40 to 2^38: restate the
-            amounts in a coarser or a finer unit.
-    """
-    if not (math.isfinite(lower) and math.isfinite(upper)):
-        raise InvalidBound("bounds of a total", f"{lower} to {upper}: not finite")
-    if lower >= upper:
-        raise InvalidBound("bounds of a total", f"{lower} to {upper}: lower is not below upper")
-    midpoint = lower / 2 + upper / 2
-    half_width = max(upper - midpoint, midpoint - lower)
-    if not 2.0**-40 <= half_width <= LONGEST_REACH:
-        raise InvalidBound("bounds of a total", f"{lower} to {upper}: change the unit of measure")
-    scale = REAL_SCALE
-    while scale * half_width > LONGEST_REACH:
-        scale //= 2
-    while scale * half_width < SHORTEST_REACH:
-        scale *= 2
-    return TotalLattice(midpoint=midpoint, scale=scale, reach=math.floor(scale * half_width))
 
 
 def bounded_count(
@@ -259,6 +209,47 @@ def bounded_gradient(
         offset_per_count=0.0,
         unit=unit,
         bound=ContributionBound(1),
+    )
+
+
+def bounded_tables(
+    share: IntVector, tables: int, *, unit: PrivacyUnit, bound: ContributionBound
+) -> BoundedSum:
+    """Declare one node's additive share, modulo 2^64, of several tables of counts of clients.
+
+    Guarantee: let each of T tables count every client of the joined departments in at most one of
+    its cells. Then a client is a vector v of zeros and ones over all cells with at most T ones, so
+    ||v||_2 = sqrt(ones) <= sqrt(T), and adding or removing the client, from however many
+    departments, moves the sum of the shares by 2^32 v: at most 2^32 sqrt(T) in L2, which is
+    rounded up to an integer here. A unit of c clients moves it by a sum of c such vectors: c times
+    that, by the triangle inequality.
+
+    That one share is uniform, or wraps, does not matter: the sum of a cohort's shares is the tables
+    times 2^32, exactly, as long as no cell passes 2^21 units a node (`check_room`).
+
+    Args:
+        share: int64[cells], a multiple of 2^32 in every cell. Sensitive.
+        tables: T, at least 1. Public.
+        unit: whose presence is protected. Public.
+        bound: departments is 1, for the join counts a client once; clients is c. Public.
+
+    Raises:
+        InvalidBound: no tables, or a share that is no vector of such integers.
+    """
+    if tables < 1 or bound.departments != 1:
+        raise InvalidBound("tables", "at least one, of clients who are joined")
+    values = np.array(share)
+    if values.ndim != 1 or values.dtype != np.int64 or (values & (TABLE_SCALE - 1)).any():
+        raise InvalidBound("share", "not a vector of multiples of 2^32")
+    reach = math.isqrt(tables * TABLE_SCALE**2 - 1) + 1
+    return _mint(
+        "cube",
+        values,
+        reach=reach,
+        scale=TABLE_SCALE,
+        offset_per_count=0.0,
+        unit=unit,
+        bound=bound,
     )
 
 

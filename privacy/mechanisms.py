@@ -14,7 +14,7 @@ import numpy as np
 import opendp.prelude as dp
 from opendp.core import as_array
 
-from privacy.bounds import LONGEST_REACH, BoundedSum
+from privacy.bounds import BoundedSum
 from privacy.errors import InvalidBound, InvalidLoss
 from privacy.lattice import (
     REAL_SCALE,
@@ -25,6 +25,7 @@ from privacy.lattice import (
 )
 from privacy.loss import Delta, Epsilon, Rho
 from privacy.noise_shares import Noise, check_room, least_sigma, share_sigma, sigma_class
+from privacy.total_lattice import LONGEST_REACH
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 dp.enable_features("contrib")

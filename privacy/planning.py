@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import NormalDist
 
-from privacy.bounds import total_lattice
 from privacy.errors import InvalidBound, TargetUnreachable
 from privacy.loss import ZERO_RHO, Rho
 from privacy.noise_shares import count_scale, share_sigma
+from privacy.total_lattice import total_lattice
 
 LEVEL = 0.95
 LEAST_RHO = 1e-12

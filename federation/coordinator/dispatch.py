@@ -212,7 +212,7 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
     )  # it is, unless a repair lost it
     deadline_s = desk.settings.deadline_s
     evidence, sessions, now = desk.evidence, dispatcher.sessions, dispatcher.now()
-    greet(plan.cohort, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
+    greet(plan.parties, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
     if isinstance(plan, TrainingPlan):
         deadline_s = desk.settings.round_deadline_s
     head = desk.register.head()
@@ -220,7 +220,7 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
         plan=plan,
         attempt=attempt.number,
         catalogue=desk.catalogue,
-        announcements={d: sessions[d].announcement for d in plan.cohort},
+        announcements={d: sessions[d].announcement for d in plan.parties},
         permit=lambda leg, number: _permit(attempt, leg, number, head, dispatcher),
         consent=lambda department: _delta(department, head, dispatcher),
     )

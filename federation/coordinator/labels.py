@@ -12,13 +12,17 @@ from typing import Any
 
 from consent.catalogue import Catalogue
 from federation.coordinator.intervals import NOT_STATED, intervals_of
+from federation.coordinator.label_words import UNPROTECTED, words_of
 from federation.coordinator.policy import pool_of
 from federation.coordinator.question_result import LEVEL
+from federation.cube_layout import standard_error
+from federation.cube_plan import CubePlan
 from federation.plans import AnyPlan, digest
 from federation.question_plan import QuestionPlan
 from privacy.entries import Decided
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import MECHANISM, epsilon_of
+from privacy.planning import normal_quantile
 
 AUTOMATIC = "nobody: its cost is within the limit that one person may spend"
 
@@ -26,10 +30,6 @@ _SEEN = (
     "The coordinator and the asker see the noised sum. Each department also knows its own noise. "
     "Nobody sees another department's rows or its exact sum."
 )
-_UNPROTECTED = (
-    "which departments took part, the plan, the lengths of messages and when they were sent"
-)
-_TOKENS = ", and to the coordinator how many clients each pair of departments shares"
 _COMPOSITION = (
     "rho adds up over all that is charged to the pool and the pools above it, whoever asked and "
     "whatever was asked before: analysts are taken to collude (zCDP filter, fully adaptive)"
@@ -75,8 +75,7 @@ def label(plan: AnyPlan, catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
     Raises:
         KeyError, TypeError: the result is not this plan's.
     """
-    question = isinstance(plan, QuestionPlan)
-    owned = isinstance(plan, QuestionPlan) and plan.owned
+    words = words_of(plan)
     return {
         "plan": digest(plan).hex(),
         "run": facts.run,
@@ -104,26 +103,18 @@ def label(plan: AnyPlan, catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
         "mechanism": MECHANISM,
         "library": facts.library,
         "sampler": _SAMPLER,
-        "model": "distributed noise shares under secure aggregation"
-        if question
-        else "full noise in every local step, updates averaged under secure aggregation",
+        "model": words.model,
         "cohort": list(plan.cohort),
         "share_tolerance": plan.tolerance,
         "who_saw_what": _SEEN,
-        "unprotected": _UNPROTECTED + (_TOKENS if owned else ""),
+        "unprotected": UNPROTECTED + words.unprotected,
         "side_channels": _SIDE_CHANNELS,
         "access_control": _ACCESS,
         "retention": NOT_STATED,
         "data_collection": _COLLECTED,
         "tuning_on_real_data": NOT_STATED,
-        "post_processing": "noised totals over noised counts, clipped to public bounds; a mean is "
-        "left out where the noised count is within its own interval of zero"
-        if question
-        else "averaging of the noised updates over the last half of the rounds",
-        "bias": "counts: none; means: slight where clients are few, as ratios of noised sums; "
-        "by group: not stated"
-        if question
-        else NOT_STATED,
+        "post_processing": words.post_processing,
+        "bias": words.bias,
         **_intervals(plan, catalogue, facts.result),
         "consent_epoch": facts.epoch,
         "log_index": NOT_STATED,
@@ -143,6 +134,10 @@ def _approvers(opinions: Sequence[Decided]) -> str | list[dict[str, str]]:
 
 
 def _intervals(plan: AnyPlan, catalogue: Catalogue, result: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(plan, CubePlan):
+        width = normal_quantile(LEVEL) * standard_error(plan)
+        noise = {"level": LEVEL, "each cell": width}
+        return {"interval": noise, "interval_with_sampling": NOT_STATED}
     if not isinstance(plan, QuestionPlan):
         return {"interval": NOT_STATED, "interval_with_sampling": NOT_STATED}
     found = intervals_of(plan, catalogue, result)

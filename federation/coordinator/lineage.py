@@ -12,8 +12,10 @@ from federation.coordinator.consent_log import standings_after
 from federation.coordinator.desk import Desk
 from federation.coordinator.receipt_forms import family_closed_at, open_fields
 from federation.coordinator.runs import Run, RunState
+from federation.cube_plan import CubePlan
 from federation.plans import AnyPlan, read_plan
 from federation.question_plan import QuestionPlan
+from federation.training_plan import TrainingPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +75,7 @@ def _use(
         fields = open_fields(
             fields, plan.purpose, standing, desk, family_closed=family_closed, now=at
         )
-        if not set(_needed(plan)) <= set(fields):
+        if not _counted(plan, set(fields)):
             return None
     label, result = run.label or {}, run.result or {}
     index = label.get("log_index")
@@ -91,6 +93,12 @@ def _use(
     )
 
 
-def _needed(plan: AnyPlan) -> tuple[str, ...]:
-    """Return the fields without which a client is not counted at all."""
-    return plan.fields if isinstance(plan, QuestionPlan) else (plan.target,)
+def _counted(plan: AnyPlan, opened: set[str]) -> bool:
+    """Say whether a client with these fields open was counted, as far as its fields decide."""
+    match plan:
+        case QuestionPlan():
+            return opened.issuperset(plan.fields)
+        case TrainingPlan():
+            return plan.target in opened
+        case CubePlan():
+            return bool(opened)

@@ -3,14 +3,18 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
+from secrets import token_bytes
 from typing import Any
 
 from federation.coordinator.code_version import code_version
+from federation.coordinator.cube_result import cube_result
 from federation.coordinator.desk import Desk
 from federation.coordinator.question_result import question_result
 from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
 from federation.coordinator.training_result import training_result
+from federation.cube_journey import build_cube
+from federation.cube_plan import CubePlan
 from federation.question_journey import ask_question
 from federation.question_plan import QuestionPlan
 from federation.rounds import Answers, Brief, Leg, drive
@@ -25,8 +29,8 @@ def released(
 ) -> dict[str, Any]:
     """Drive the journey of the brief's plan; return what its asker reads, as JSON values.
 
-    A model's weights are written to the folder of models under the run's name, and the registry
-    makes it the next version of its name.
+    A cube's cells and a model's weights are written to the folder of models under the run's name,
+    and the registry makes a model the next version of its name.
 
     Raises:
         DepartmentMissing, DepartmentRefused, ProtocolError: the attempt is over.
@@ -51,3 +55,8 @@ def released(
                 at=int(datetime.now(UTC).timestamp()),
             )
             return training_result(training, architecture, version)
+        case CubePlan() as cube:
+            release = drive(build_cube(brief, shuffle=token_bytes(32)), exchange)
+            path = desk.settings.models / f"{run.id}.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return cube_result(cube, desk.catalogue, release, path)

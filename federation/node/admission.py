@@ -105,16 +105,16 @@ def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, AnyPlan]:
 
 
 def _cohort(node: Node, ask: Ask, run: RunPermit, plan: AnyPlan) -> tuple[Announcement, ...]:
-    """Return the cohort's announcements, each signed by its department, this session among them."""
+    """Return the parties' announcements, each signed by its department, this session among them."""
     if tuple(run.cohort) != plan.cohort:
         raise PermitInvalid("its cohort is not the plan's")
-    if node.department not in plan.cohort:
+    if node.department not in plan.parties:
         raise PermitInvalid("this department is not in its cohort")
-    for department in plan.cohort:
+    for department in plan.parties:
         node.roster.keys_of(department)
     announcements = read_announcements(ask.announcements)
     publics = verified_publics(announcements, node.roster)
-    if tuple(publics) != plan.cohort:
+    if tuple(publics) != plan.parties:
         raise ProtocolError("There is not one announcement for each department of the cohort.")
     if publics[node.department] != node.session.public:
         raise SessionUnknown(node.department)

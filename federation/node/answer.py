@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from consent.errors import ConsentError
+from federation.cube_plan import CubePlan
 from federation.errors import FederationError
 from federation.messages import Answer, Ask
 from federation.node.admission import Admitted, admit
+from federation.node.cube_task import cube_matrices, cube_share, cube_tokens, noised_cube_share
 from federation.node.log import places
 from federation.node.node import Node
 from federation.node.opening import opened
@@ -81,7 +83,7 @@ def _refused(node: Node, ask: Ask, code: str, text: str) -> Answer:
 def _carried_out(node: Node, ask: Ask, now: int) -> Answer:
     admitted = admit(node, ask, now)
     if ask.leg in FREE:
-        return _free(node, admitted, now)
+        return _free(node, admitted, ask.payload, now)
     with _given_back_if_refused(node, admitted, now):
         draw = _prepared(node, admitted, ask.payload)
     masked = _masked(node, admitted, draw())
@@ -99,26 +101,31 @@ def _masked(
     A training round has one share. A question has one per block and one round, 0: its blocks are
     masked as rounds 0, 1, …, so that no mask is used for two of them.
     """
+    cohort = admitted.plan.cohort
     return tuple(
         masked_share(
             share,
             session=node.session,
-            announcements=admitted.announcements,
+            announcements=[a for a in admitted.announcements if a.department in cohort],
             roster=node.roster,
             plan=bytes.fromhex(admitted.run.plan),
             attempt=admitted.run.attempt,
             round=number,
-            cohort=admitted.plan.cohort,
+            cohort=cohort,
         )
         for number, share in enumerate(shares, start=admitted.run.round)
     )
 
 
-def _free(node: Node, admitted: Admitted, now: int) -> Answer:
-    """Open the rows, so that what cannot be read is refused for nothing; send tokens if asked."""
+def _free(node: Node, admitted: Admitted, ask_payload: bytes, now: int) -> Answer:
+    """Open the rows, so that what cannot be read is refused for nothing; send what is asked."""
     plan, payload = admitted.plan, b""
     if isinstance(plan, QuestionPlan) and plan.owned:
         payload = sent_tokens(node, admitted, plan)
+    elif isinstance(plan, CubePlan) and admitted.run.leg == "tokens":
+        payload = cube_tokens(node, admitted, plan)
+    elif isinstance(plan, CubePlan):
+        payload = cube_matrices(node, admitted, plan, ask_payload)
     else:
         opened(node, admitted)
     node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
@@ -136,6 +143,9 @@ def _prepared(
         case TrainingPlan() as training:
             rows = training_rows(node, admitted, training, payload)
             return lambda: (training_update(node, admitted, training, rows),)
+        case CubePlan() as cube:
+            share = cube_share(node, admitted, cube, payload)
+            return lambda: (noised_cube_share(node, cube, share),)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from federation.database import open_database
 from federation.deployment.enrolment import ALIGNMENT_KEY_LABEL
 from federation.derivation import derived_key
 from federation.node.announcements import announcement_json
+from federation.node.cube_memory import Listed, Placed
 from federation.node.journal import Journal
 from federation.node.keys import load_keys
 from federation.node.log import open_log
@@ -58,12 +59,14 @@ class SentTokens:
 class Memory:
     """What a worker remembers between legs and loses with its process. Sensitive, hidden.
 
-    snapshot: consent as of the last epoch. tokens: until the sum leg. noisy_counts: of a training,
+    snapshot: consent as of the last epoch. tokens: until the sum leg. cubes: from
+    the tokens leg to the shares leg. noisy_counts: of a training,
     drawn in its first round and already paid for; never drawn twice.
     """
 
     snapshot: Snapshot = field(repr=False)
     tokens: dict[Attempt, SentTokens] = field(default_factory=dict, repr=False)
+    cubes: dict[Attempt, Listed | Placed] = field(default_factory=dict, repr=False)
     noisy_counts: dict[Attempt, float] = field(default_factory=dict, repr=False)
 
 

@@ -65,7 +65,7 @@ class Policy(Limits):
     A purpose may be given one ε, which is for life, or limits of its own.
     """
 
-    kinds: frozenset[Literal["question", "training"]] = Field(min_length=1)
+    kinds: frozenset[Literal["question", "training", "cube"]] = Field(min_length=1)
     minimum_cohort: int = Field(default=2, ge=2)
     minimum_tolerance: int = Field(default=1, ge=0)
     max_rho: float = Field(gt=0, le=100)

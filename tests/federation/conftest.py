@@ -36,7 +36,7 @@ OPENED = datetime(2026, 11, 22, tzinfo=UTC)
 DEPARTMENTS = ("advisory", "research", "risk")
 CATALOGUE = Path(__file__).parent / "node" / "catalogue.toml"
 POLICY = """
-kinds = ["question", "training"]
+kinds = ["question", "training", "cube"]
 max_rho = 50.0
 delta = 1e-6
 lifetime_epsilon = 100.0
@@ -153,7 +153,7 @@ class Firm:
             plan=plan,
             attempt=attempt,
             catalogue=self.catalogue,
-            announcements={d: self.nodes[d].announcement for d in plan.cohort},
+            announcements={d: self.nodes[d].announcement for d in plan.parties},
             permit=lambda leg, number: self.permit(plan, leg, round=number, attempt=attempt),
             consent=self.delta,
         )

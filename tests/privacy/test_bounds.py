@@ -8,17 +8,17 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from privacy.bounds import (
-    LONGEST_REACH,
     MOST_UNITS,
-    SHORTEST_REACH,
+    TABLE_SCALE,
     BoundedSum,
     bounded_count,
     bounded_gradient,
+    bounded_tables,
     bounded_total,
-    total_lattice,
 )
 from privacy.errors import InvalidBound
 from privacy.lattice import REAL_SCALE
+from privacy.total_lattice import LONGEST_REACH, SHORTEST_REACH, total_lattice
 from privacy.units import ContributionBound, NeighboringRelation, PrivacyUnit
 
 CLIENT = PrivacyUnit.CLIENT
@@ -211,3 +211,24 @@ def test_sensitive_values_are_hidden_and_cannot_be_changed() -> None:
         bounded.sensitivity = 1.0  # type: ignore[misc]
     with pytest.raises(ValueError, match="read-only"):
         bounded.values[0] = 1
+
+
+def test_tables_declare_the_root_of_their_number_rounded_up() -> None:
+    share = np.array([3, -(2**31)], np.int64) * TABLE_SCALE
+    for tables, clients in ((1, 1), (66, 1), (820, 3)):
+        bound = ContributionBound(1, clients)
+        bounded = bounded_tables(share, tables, unit=CLIENT, bound=bound)
+        exact = Fraction(bounded.sensitivity) / clients
+        assert exact**2 >= tables * TABLE_SCALE**2 > (exact - 1) ** 2
+        assert bounded.scale == TABLE_SCALE
+
+
+@pytest.mark.parametrize("share", [np.ones(2, np.int64), np.zeros((1, 1), np.int64), np.zeros(2)])
+def test_a_share_of_no_tables_is_refused(share: np.ndarray) -> None:
+    with pytest.raises(InvalidBound):
+        bounded_tables(share, 1, unit=CLIENT, bound=ContributionBound(1))
+
+
+def test_tables_of_clients_who_are_not_joined_are_refused() -> None:
+    with pytest.raises(InvalidBound):
+        bounded_tables(np.zeros(2, np.int64), 1, unit=CLIENT, bound=THREE)

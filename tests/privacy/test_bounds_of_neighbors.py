@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from privacy.bounds import bounded_count, bounded_gradient, bounded_total, total_lattice
+from privacy.bounds import bounded_count, bounded_gradient, bounded_total
 from privacy.lattice import REAL_SCALE, IntVector, RealVector, truncate_to_lattice
+from privacy.total_lattice import total_lattice
 from privacy.units import ContributionBound, PrivacyUnit
 
 CLIENT = PrivacyUnit.CLIENT

@@ -1,0 +1,58 @@
+"""What a label says in words of each kind of plan: how it is protected, and what it leaves open."""
+
+from dataclasses import dataclass
+
+from federation.coordinator.intervals import NOT_STATED
+from federation.cube_plan import CubePlan
+from federation.plans import AnyPlan
+from federation.question_plan import QuestionPlan
+from federation.training_plan import TrainingPlan
+
+UNPROTECTED = (
+    "which departments took part, the plan, the lengths of messages and when they were sent"
+)
+_OVERLAPS = ", and to the coordinator how many clients each pair of departments shares"
+_BLURRED = ", and to the coordinator about how many clients each pair of departments shares"
+_TWO = (
+    "; two departments who collude against a third can read its rows of this cube, whatever the "
+    "noise"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """A label's words that depend on the kind of plan. ``unprotected`` continues UNPROTECTED."""
+
+    model: str
+    unprotected: str
+    post_processing: str
+    bias: str
+
+
+def words_of(plan: AnyPlan) -> Words:
+    """Return the words of a plan's kind."""
+    match plan:
+        case QuestionPlan():
+            return Words(
+                model="distributed noise shares under secure aggregation",
+                unprotected=_OVERLAPS if plan.owned else "",
+                post_processing="noised totals over noised counts, clipped to public bounds; a "
+                "mean is left out where the noised count is within its own interval of zero",
+                bias="counts: none; means: slight where clients are few, as ratios of noised sums; "
+                "by group: not stated",
+            )
+        case TrainingPlan():
+            return Words(
+                model="full noise in every local step, updates averaged under secure aggregation",
+                unprotected="",
+                post_processing="averaging of the noised updates over the last half of the rounds",
+                bias=NOT_STATED,
+            )
+        case CubePlan():
+            return Words(
+                model="distributed noise shares inside additive shares of the tables, under secure "
+                "aggregation; products of two departments from triples that a third one dealt",
+                unprotected=(_BLURRED if plan.padded else _OVERLAPS) + _TWO,
+                post_processing="none in the cells; whatever is computed from them costs nothing",
+                bias="cells: none; what is computed from them may have one, which it states",
+            )
