@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 WIDE, HIGH = 640, 240
+_NEAR_END = 0.97
 _LEFT, _RIGHT, _TOP, _BOTTOM = 62, 14, 14, 34
 
 
@@ -129,8 +130,9 @@ def _grid(x: Axis, y: Axis) -> str:
             _LEFT - 8, height, text
         )
     for value, text in x.ticks:
-        out += Markup('<text class="tick" x="{}" y="{}" text-anchor="middle">{}</text>').format(
-            f"{_x(x, value):.1f}", bottom + 20, text
+        anchor = "end" if x.part(value) > _NEAR_END else "middle"
+        out += Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{}</text>').format(
+            f"{_x(x, value):.1f}", bottom + 20, anchor, text
         )
     return str(out)
 

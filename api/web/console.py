@@ -5,10 +5,34 @@ from fastapi.staticfiles import StaticFiles
 from starlette.responses import Response
 from starlette.types import Scope
 
-from api.web.pages import answers, ask, preferences, sign_in, start
+from api.web.pages import (
+    answers,
+    approvals,
+    ask,
+    budget,
+    consent,
+    ledger,
+    preferences,
+    sign_in,
+    start,
+    studio,
+    training,
+)
 from api.web.render import STATIC
 
-_SCREENS = (start, sign_in, ask, answers, preferences)
+_SCREENS = (
+    start,
+    sign_in,
+    ask,
+    answers,
+    training,
+    budget,
+    studio,
+    approvals,
+    consent,
+    ledger,
+    preferences,
+)
 
 
 class _Kept(StaticFiles):

@@ -1,5 +1,6 @@
 """What a form holds, as text, by name; a page shows it again when something is wrong."""
 
+import math
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -20,11 +21,12 @@ class Fields(dict[str, list[str]]):
         return [value[:MOST_LENGTH] for value in self.get(name, []) if value]
 
     def number(self, name: str, default: float) -> float:
-        """Return a field as a number; what is none is the default."""
+        """Return a field as a finite number; what is none is the default."""
         try:
-            return float(self.one(name).replace(",", ""))
+            found = float(self.one(name).replace(",", ""))
         except ValueError:
             return default
+        return found if math.isfinite(found) else default
 
 
 def _gathered(items: list[tuple[str, object]]) -> Fields:

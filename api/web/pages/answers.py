@@ -45,7 +45,7 @@ def list_answers(
     before: Annotated[str | None, Query(pattern=RUN)] = None,
 ) -> Response:
     """List every run, newest first."""
-    _admit(caller)
+    admit_reader(caller)
     runs = desk.runs.latest(limit=_PAGE + 1, before=before)
     language = language_of(request)
     lines = [(run, asked(plan_in(run), desk.catalogue, language)) for run in runs[:_PAGE]]
@@ -56,7 +56,7 @@ def list_answers(
 @router.get("/answers/{run_id}.csv")
 def download(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk) -> Response:
     """Download an answer's figures with their intervals."""
-    _admit(caller)
+    admit_reader(caller)
     run, language = desk.runs.get(run_id), language_of(request)
     if run.result is None or run.label is None or run.result.get("kind") != "question":
         raise NoLabel(run.id)
@@ -69,7 +69,7 @@ def download(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk
 @router.get("/answers/{run_id}")
 def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk) -> Response:
     """Show one run: how far it is, then its answer card or why there is none."""
-    _admit(caller)
+    admit_reader(caller)
     run, language = desk.runs.get(run_id), language_of(request)
     plan = plan_in(run)
     columns: tuple[Column, ...] = ()
@@ -92,7 +92,8 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
     )
 
 
-def _admit(caller: Caller) -> None:
+def admit_reader(caller: Caller) -> None:
+    """Let in who may read runs, or raise NotAllowed."""
     allowed = ASK.roles | TRAINING.roles | LEDGER.roles
     if caller.role not in allowed:
         raise NotAllowed(caller.role, " or ".join(sorted(allowed)))

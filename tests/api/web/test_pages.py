@@ -1,0 +1,117 @@
+"""Every screen for every role: it opens for those it is offered to, and for nobody else."""
+
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+
+from api.auth import STAFF_ROLES
+from api.web.screens import SCREENS
+from tests.api.conftest import SignIn
+from tests.api.test_plans import QUESTION, TRAINING
+
+
+@pytest.fixture
+def asked(sign_in: SignIn) -> str:
+    analyst = sign_in("analyst")
+    analyst.post("/api/v1/trainings", json=TRAINING)
+    analyst.post("/api/v1/questions", json=QUESTION | {"epsilon": 12.0, "by": ["income"]})
+    run: str = analyst.post("/api/v1/questions", json=QUESTION).json()["id"]
+    return run
+
+
+@pytest.mark.parametrize("role", [role.value for role in STAFF_ROLES])
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_screen_opens_for_the_roles_it_is_offered_to(
+    sign_in: SignIn, role: str, language: str, asked: str
+) -> None:
+    person = sign_in(role)
+    person.headers["Accept-Language"] = language
+    readers = {"analyst", "researcher", "advisor", "privacy_officer", "auditor", "node_operator"}
+    runs = {f"/answers/{asked}": readers, f"/ledger/runs/{asked}": readers, "/answers": readers}
+    for path, roles in ({s.path: s.roles for s in SCREENS} | runs).items():
+        answer = person.get(path)
+        assert answer.status_code == (200 if role in roles else 403), path
+        assert len(re.findall(r"<h1[ >]", answer.text)) == 1, path
+        assert "<main" in answer.text
+
+
+def test_a_question_is_asked_once_however_often_it_is_clicked(analyst: TestClient) -> None:
+    form = {"purpose": "product_insight", "by": "region", "within": "40"}
+    shown = analyst.get("/ask", params=form).text
+    hidden = dict(re.findall(r'name="(priced|key)" value="([^"]+)"', shown))
+    sent = form | hidden | {"reason": "who lives where"}
+    places = {
+        analyst.post("/ask", data=sent, follow_redirects=False).headers["location"]
+        for _ in range(2)
+    }
+    assert len(places) == 1
+    assert len(analyst.get("/api/v1/runs").json()) == 1
+
+
+def test_nothing_is_asked_at_another_price_than_was_shown(analyst: TestClient) -> None:
+    form = {"purpose": "product_insight", "within": "40", "reason": "why not", "priced": "0.1"}
+    answer = analyst.post("/ask", data=form)
+    assert answer.status_code == 422
+    assert "nothing was asked" in answer.text
+    assert analyst.get("/api/v1/runs").json() == []
+
+
+def test_a_refused_question_comes_with_cheaper_ones(analyst: TestClient) -> None:
+    form = {"purpose": "product_insight", "mean": "income", "within_other": "0.4"}
+    answer = analyst.get("/ask", params=form)
+    assert "These would do" in answer.text
+    assert "within" in answer.text
+
+
+@pytest.mark.parametrize("within", ["-1", "0", "nan", "inf", "1e999", "forty"])
+def test_a_senseless_error_is_no_failure_of_ours(analyst: TestClient, within: str) -> None:
+    assert analyst.get("/ask", params={"within_other": within}).status_code == 200
+    assert analyst.get("/studio", params={"error_step": within}).status_code == 200
+
+
+def test_one_officer_s_opinion_stays_hidden_from_the_other(sign_in: SignIn, asked: str) -> None:
+    first, second = sign_in("privacy_officer"), sign_in("second_officer")
+    (waiting,) = first.get("/api/v1/approvals").json()
+    run = waiting["run"]["id"]
+    assert run != asked
+    given = first.post(f"/approvals/{run}", data={"opinion": "approve", "reason": "a fine reason"})
+    assert "a fine reason" in given.text
+    for path in ("/approvals", "/ledger", f"/ledger/runs/{run}"):
+        assert "a fine reason" not in second.get(path).text
+        assert "privacy_officer</td>" not in second.get(path).text
+    second.post(f"/approvals/{run}", data={"opinion": "approve", "reason": "the same here"})
+    assert "a fine reason" in second.get("/approvals").text
+
+
+def test_an_asker_s_opinion_is_not_taken(sign_in: SignIn, asked: str) -> None:
+    assert asked
+    (waiting,) = sign_in("auditor").get("/api/v1/approvals").json()
+    place = f"/approvals/{waiting['run']['id']}"
+    for role in ("analyst", "auditor"):
+        answer = sign_in(role).post(place, data={"opinion": "approve", "reason": "because"})
+        assert answer.status_code == 403
+
+
+def test_a_steward_raises_and_withdraws_in_one_step_and_no_address_names_the_client(
+    steward: TestClient,
+) -> None:
+    shown = steward.post("/consent", data={"client_id": "c0001"})
+    assert "In force now: level 4" in shown.text
+    done = steward.post("/consent/level", data={"client_id": "c0001", "level": "0"})
+    assert "In force now: level 0" in done.text
+    assert "Receipts" in done.text
+    assert "c0001" not in str(done.url)
+    assert done.headers["cache-control"] == "no-store"
+
+
+def test_an_unknown_client_is_said_without_the_number(steward: TestClient) -> None:
+    answer = steward.post("/consent", data={"client_id": "c9999"})
+    assert answer.status_code == 404
+    assert "c9999" not in answer.text
+
+
+def test_invalid_unicode_in_a_form_is_no_failure_of_ours(analyst: TestClient) -> None:
+    sent = b"purpose=product_insight&reason=%ff%fe%00&within=40"
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert analyst.post("/ask", content=sent, headers=form).status_code == 422
