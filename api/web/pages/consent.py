@@ -15,17 +15,25 @@ from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
 from api.web.caller import PageCaller
-from api.web.forms import Posted
+from api.web.forms import Fields, Posted
 from api.web.language import Language, language_of
 from api.web.page_route import PageRoute
 from api.web.render import page
 from api.web.screens import CONSENT, admit
 from api.web.words import purpose_title
+from consent import events
 from consent.catalogue import Field
 from consent.errors import ConsentError
+from consent.events import (
+    ObjectForFamily,
+    ObjectTo,
+    SetLevel,
+    WithdrawFamilyObjection,
+    WithdrawObjection,
+)
 from consent.levels import Level
 from consent.stages import STAGES
-from federation.coordinator.consent_desk import change_level, receipts_of
+from federation.coordinator.consent_desk import change, receipts_of
 from federation.coordinator.desk import Desk
 from federation.coordinator.lineage import uses_of
 from privacy.loss import Delta, Epsilon
@@ -86,19 +94,34 @@ def find_client(request: Request, caller: PageCaller, desk: OpenDesk, fields: Po
     return _person(request, caller, desk, _whose(caller, fields.one("client_id")))
 
 
-@router.post("/consent/level")
-def set_level(request: Request, caller: PageCaller, desk: OpenDesk, fields: Posted) -> Response:
-    """Raise, lower or withdraw in one step; what comes back says what is in force now."""
+@router.post("/consent/change")
+def make_change(request: Request, caller: PageCaller, desk: OpenDesk, fields: Posted) -> Response:
+    """Raise, lower, withdraw or object in one step; what comes back says what is in force now."""
     admit(caller, CONSENT)
     client_id = _whose(caller, fields.one("client_id"))
     try:
-        wanted = int(fields.one("level"))
-        done = change_level(client_id, wanted, desk, now=datetime.now(UTC))
-    except ValueError:
-        return _person(request, caller, desk, client_id)
+        wanted = _wanted(client_id, fields, desk)
+        done = None if wanted is None else change(wanted, desk, now=datetime.now(UTC)).epoch
     except ConsentError as refusal:
         return _refused(request, caller, desk, refusal)
-    return _person(request, caller, desk, client_id, done=done.epoch)
+    return _person(request, caller, desk, client_id, done=done)
+
+
+def _wanted(client_id: str, fields: Fields, desk: Desk) -> events.Request | None:
+    """Return what a form asks of the register; None if it asks for nothing that there is."""
+    match fields.one("change"), fields.one("value"):
+        case "level", ("0" | "1" | "2" | "3" | "4") as level:
+            return SetLevel(client=client_id, level=int(level))
+        case "object", purpose:
+            return ObjectTo(client=client_id, purpose=desk.catalogue.purpose(purpose))
+        case "allow", purpose:
+            return WithdrawObjection(client=client_id, purpose=desk.catalogue.purpose(purpose))
+        case "object_family", _:
+            return ObjectForFamily(client=client_id)
+        case "allow_family", _:
+            return WithdrawFamilyObjection(client=client_id)
+        case _:
+            return None
 
 
 def _whose(caller: Caller, named: str) -> str:

@@ -98,11 +98,29 @@ def test_a_steward_raises_and_withdraws_in_one_step_and_no_address_names_the_cli
 ) -> None:
     shown = steward.post("/consent", data={"client_id": "c0001"})
     assert "In force now: level 4" in shown.text
-    done = steward.post("/consent/level", data={"client_id": "c0001", "level": "0"})
+    change = {"client_id": "c0001", "change": "level", "value": "0"}
+    done = steward.post("/consent/change", data=change)
     assert "In force now: level 0" in done.text
     assert "Receipts" in done.text
     assert "c0001" not in str(done.url)
     assert done.headers["cache-control"] == "no-store"
+
+
+def test_an_objection_is_made_and_taken_back(steward: TestClient) -> None:
+    asked = {"client_id": "c0001", "value": "bond_model"}
+    objected = steward.post("/consent/change", data=asked | {"change": "object"})
+    assert objected.text.count(">objected<") == 1
+    allowed = steward.post("/consent/change", data=asked | {"change": "allow"})
+    assert ">objected<" not in allowed.text
+    family = steward.post("/consent/change", data=asked | {"change": "object_family"})
+    assert "Take the family objection back" in family.text
+
+
+@pytest.mark.parametrize("change", ["level", "object", "nonsense"])
+def test_a_senseless_change_changes_nothing(steward: TestClient, change: str) -> None:
+    told = {"client_id": "c0001", "change": change, "value": "99"}
+    steward.post("/consent/change", data=told)
+    assert "level 4" in steward.post("/consent", data={"client_id": "c0001"}).text
 
 
 def test_an_unknown_client_is_said_without_the_number(steward: TestClient) -> None:
