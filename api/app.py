@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from threading import Lock
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -28,6 +29,7 @@ from api.routes import (
     models,
     people,
     plans,
+    policy,
     proofs,
     receipts,
     sign_in,
@@ -47,6 +49,7 @@ ROUTES = (
     studio,
     approvals,
     budget,
+    policy,
     models,
     evidence,
     consent,
@@ -102,6 +105,7 @@ def create_app(
     )
     problems.install(app)
     app.add_middleware(BodyCap)
+    app.state.policy_lock = Lock()
     app.state.streams = Streams()
     app.state.registry = CollectorRegistry()
     requests = request_counter(app.state.registry)

@@ -83,6 +83,17 @@ class RequestInFlight(DoorError):
         )
 
 
+class IfMatchNeeded(DoorError):
+    """A change of the policy does not say which policy it is a change of."""
+
+    def __init__(self) -> None:
+        """Say what to send."""
+        super().__init__(
+            "Read the policy, and send its ETag in a header 'If-Match' with the change: two "
+            "officers must not overwrite each other unseen."
+        )
+
+
 class TokensInvalid(DoorError):
     """The file of token hashes cannot be used.
 

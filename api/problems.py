@@ -60,6 +60,9 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     door.NoLabel: _kind(_GONE, "no-label", "Nothing was released"),
     door.KeyReused: _kind(_BAD, "key-reused", "Idempotency key of another request"),
     door.RequestInFlight: _kind(_CLASH, "request-in-flight", "Still under way"),
+    door.IfMatchNeeded: _kind(
+        HTTPStatus.PRECONDITION_REQUIRED, "if-match-needed", "Which policy was changed?"
+    ),
     door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
     # people
     people.WrongPassword: _kind(HTTPStatus.UNAUTHORIZED, "wrong-password", "Not signed in"),
@@ -122,6 +125,13 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     log.ReceiptInvalid: _kind(_BAD, "receipt-invalid", "Not a consent receipt"),
     log.LevelProofInvalid: _kind(_BAD, "level-proof-invalid", "The level proof does not hold"),
     log.LevelNotReached: _kind(_NO, "level-not-reached", "The level is not covered"),
+    coordinator.PolicyChanged: _kind(
+        HTTPStatus.PRECONDITION_FAILED, "policy-changed", "The policy changed in between"
+    ),
+    coordinator.PolicyFixed: _kind(_BAD, "policy-fixed", "Not to be changed"),
+    coordinator.ProposalUnknown: _kind(_GONE, "proposal-unknown", "No such proposal"),
+    coordinator.OwnProposal: _kind(_NO, "own-proposal", "Your own proposal"),
+    coordinator.ProposalEnded: _kind(_CLASH, "proposal-ended", "It was decided"),
     # models
     models.TooLarge: _kind(_BAD, "model-too-large", "The model is too large"),
     models.InvalidSetting: _kind(_BAD, "invalid-setting", "A setting is out of range"),
@@ -213,6 +223,8 @@ def _known(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, door.NotSignedIn):
         return problem(kind, str(error), next=safe_next(request.url.path))
     answer = problem(kind, str(error))
+    if isinstance(error, coordinator.PolicyChanged):
+        return problem(kind, str(error), changed=error.keys)
     if isinstance(error, people.TooManyRequests):
         answer.headers["Retry-After"] = str(error.retry_after)
     return answer

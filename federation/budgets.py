@@ -59,7 +59,13 @@ def check_order(*, lifetime: float, year: float | None, month: float | None) -> 
 
 
 def keep_to_policy(
-    ledger: Ledger, pools: Mapping[str, Budgets], delta: Delta, *, reason: str, at: datetime
+    ledger: Ledger,
+    pools: Mapping[str, Budgets],
+    delta: Delta,
+    *,
+    reason: str,
+    at: datetime,
+    who: str = POLICY_FILE,
 ) -> None:
     """Open a policy's pools, and change those that the ledger holds on other terms.
 
@@ -72,6 +78,7 @@ def keep_to_policy(
         delta: where epsilon is shown.
         reason: why the policy was last changed.
         at: now, with a time zone.
+        who: whoever answers for a change.
 
     Raises:
         BudgetBelowSpent: a budget is below what its window has spent or reserved.
@@ -80,8 +87,6 @@ def keep_to_policy(
     for pool, budgets in pools.items():
         lifetime, year, month = budgets.lifetime, budgets.year, budgets.month
         try:
-            ledger.change(
-                pool, lifetime, delta, at, year=year, month=month, reason=reason, who=POLICY_FILE
-            )
+            ledger.change(pool, lifetime, delta, at, year=year, month=month, reason=reason, who=who)
         except UnknownPool:
             ledger.open_pool(pool, lifetime, delta, at, year=year, month=month)

@@ -74,3 +74,53 @@ class ModelUnknown(FederationError):
         super().__init__(f"There is no {what} {name!r}. List the models to see which there are.")
         self.name = name
         self.version = version
+
+
+class PolicyChanged(FederationError):
+    """Somebody else changed the policy in between; `keys` names the figures that differ now."""
+
+    def __init__(self, keys: list[str]) -> None:
+        what = ", ".join(keys) or "it"
+        super().__init__(
+            f"The policy changed since you read it ({what}). Read it again, put your change into "
+            "what holds now, and send it with its new ETag."
+        )
+        self.keys = keys
+
+
+class PolicyFixed(FederationError):
+    """A part of the policy that no change may touch; `key` names it."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"{key} cannot be changed: the ledger's totals stand on it. Leave it as it is; a "
+            "purpose is closed by a budget of no more than it has spent."
+        )
+        self.key = key
+
+
+class ProposalUnknown(FederationError):
+    """There is no proposed policy with this id."""
+
+    def __init__(self, proposal: str) -> None:
+        super().__init__(f"There is no proposal {proposal!r}. List the proposals to find its id.")
+        self.proposal = proposal
+
+
+class OwnProposal(FederationError):
+    """Someone may not decide about a policy that they proposed."""
+
+    def __init__(self, proposal: str) -> None:
+        super().__init__(f"Proposal {proposal} is your own: another officer must decide about it.")
+        self.proposal = proposal
+
+
+class ProposalEnded(FederationError):
+    """A proposed policy that waits no longer; `state` is where it stands."""
+
+    def __init__(self, proposal: str, state: str) -> None:
+        super().__init__(
+            f"Proposal {proposal} is {state} and takes no decision. Propose the policy again."
+        )
+        self.proposal = proposal
+        self.state = state
