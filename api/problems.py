@@ -161,6 +161,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.SettingsInvalid: _kind(_DOWN, "settings-invalid", "A settings file is wrong"),
     federation.RunUnknown: _kind(_GONE, "run-unknown", "No such run"),
     federation.RequestMismatch: _kind(_BAD, "request-mismatch", "Key used for another plan"),
+    federation.RunStopped: _kind(_CLASH, "run-stopped", "The run was stopped"),
     federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
     # its coordinator
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),

@@ -12,6 +12,8 @@ from federation.coordinator.desk import PoolView
 from federation.coordinator.runs import Run, RunState, Submission
 from federation.plan_base import Name
 from federation.question_plan import Statistic
+from federation.training_plan import LEAST_CLIP
+from models.objectives import Objective
 from privacy.units import PrivacyUnit
 
 Loss = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
@@ -91,9 +93,20 @@ class TrainingRequest(_PlanRequest):
     hidden: tuple[int, ...] = Field(default=(), max_length=2)
     rounds: int = Field(ge=1, le=100)
     local_steps: int = Field(ge=1, le=1000)
-    clip_norm: float = Field(default=1.0, gt=0, le=100)
+    clip_norm: float = Field(default=1.0, ge=LEAST_CLIP, le=100)
     learning_rate: float = Field(default=1.0, gt=0, le=100)
     momentum: float = Field(default=0.9, ge=0, lt=1)
+    linear_rounds: int = Field(
+        default=0, ge=0, le=99, description="the first rounds train the linear part of a network"
+    )
+    linear_learning_rate: float = Field(default=3.0, gt=0, le=100)
+    objective: Objective | None = Field(default=None, description="left out: by the target's kind")
+    noise: Literal["local", "shared"] = Field(
+        default="local", description="shared: less noise, one step a round"
+    )
+    owned: bool = Field(default=False, description="train each client at one department only")
+    proximal: float = Field(default=0.0, ge=0, le=100, description="FedProx, with local noise")
+    personal: bool = Field(default=False, description="the last layer stays on each node")
 
 
 PlanRequest = Annotated[QuestionRequest | TrainingRequest, Field(discriminator="kind")]

@@ -12,6 +12,8 @@ from pathlib import Path
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import torch
 
 from consent.catalogue import Catalogue, load_catalogue
 from federation.node.columns import Column, numpy_column, present
@@ -48,26 +50,20 @@ def clients(target: str) -> Clients:
     """Join the three demo departments' views; keep who has a label."""
     catalogue = load_catalogue(DEMO / "catalogue.toml")
     with duckdb.connect(":memory:") as db:
+        views = []
         for name in catalogue.departments:
             view = (DEMO / "departments" / name / "view.sql").read_text()
-            db.execute(
-                f"CREATE TABLE {name} AS {view.replace('{data}', str(DEMO / 'data' / name))}"
-            )
-        parts = [
-            f"any_value({f.name}) AS {f.name}" for f in catalogue.fields
-        ]
-        union = " UNION ALL BY NAME ".join(f"SELECT * FROM {n}" for n in catalogue.departments)
-        table = db.sql(
-            f"SELECT client_id, {', '.join(parts)} FROM ({union}) GROUP BY 1 ORDER BY 1"
-        ).to_arrow_table()
+            views.append(db.sql(view.replace("{data}", str(DEMO / "data" / name))).to_arrow_table())
+    union = pa.concat_tables(views, promote_options="permissive")
+    most = [(f.name, "max") for f in catalogue.fields]
+    table = union.group_by("client_id").aggregate(most).sort_by("client_id")
+    table = table.rename_columns([name.removesuffix("_max") for name in table.column_names])
     columns = {f.name: numpy_column(f, table.column(f.name)) for f in catalogue.fields}
     labeled = present(columns[target])
     columns = {name: column[labeled] for name, column in columns.items()}
     chosen = [f for f in catalogue.fields if f.name not in {*TARGETS, LATER}]
     ids = tuple(np.asarray(table.column("client_id").to_pylist())[labeled])
-    records = Records(
-        department="firm", fields=tuple(columns), client_ids=ids, columns=columns
-    )
+    records = Records(department="firm", fields=tuple(columns), client_ids=ids, columns=columns)
     widths = [design(records, [f]).shape[1] for f in chosen]
     return Clients(
         features=design(records, chosen),
@@ -85,7 +81,8 @@ def owner(found: Clients, split: str, seed: int) -> npt.NDArray[np.int64]:
     """
     match split:
         case "rows":
-            return np.random.default_rng(seed).integers(0, 3, len(found.labels))
+            lot = torch.Generator().manual_seed(seed)
+            return torch.randint(0, 3, (len(found.labels),), generator=lot).numpy()
         case "education":  # graduate; university; high school, other or absent
             codes = np.asarray(found.columns["education"])
             return np.where((codes == 0) | (codes == 1), codes, 2)

@@ -193,3 +193,13 @@ class RunInterrupted(FederationError):
             "The coordinator was restarted while this run was under way; nothing was released "
             "and what it had reserved stays spent. Ask again."
         )
+
+
+class RunStopped(FederationError):
+    """A run was stopped before it had anything to release."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This run was stopped before anything was released. "
+            "What it had reserved is given back unless a department may have spent it."
+        )

@@ -1,12 +1,9 @@
 """A question's journey: find each client's owner if the plan wants it, then add the masked sums."""
 
-import numpy as np
-
 from federation import layout
-from federation.alignment import owners, read_tokens
 from federation.errors import ProtocolError
 from federation.question_plan import QuestionPlan
-from federation.rounds import Brief, Journey, accepted, checked, noised_sum
+from federation.rounds import Brief, Journey, accepted, agreed, noised_sum
 from privacy.mechanisms import Release, release
 from privacy.units import NeighboringRelation
 
@@ -19,14 +16,7 @@ def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
     plan = brief.plan
     if not isinstance(plan, QuestionPlan):
         raise ProtocolError("this journey is a question's")
-    owned: dict[str, bytes] = {}
-    if not plan.owned:
-        yield from checked(brief)
-    else:
-        leg = brief.leg("tokens", step="finding each client's owner")
-        answers = accepted(leg, (yield leg))
-        lists = {d: read_tokens(answer.payload) for d, answer in answers.items()}
-        owned = {d: np.packbits(bits).tobytes() for d, bits in owners(lists).items()}
+    owned = yield from agreed(brief, owned=plan.owned)
     leg = brief.leg("sum", step="adding the departments' noised sums", payloads=owned)
     answers = accepted(leg, (yield leg))
     blocks = layout.question_blocks(plan, brief.catalogue)

@@ -13,6 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from consent.catalogue import Catalogue
+from federation.alignment import owners, read_tokens
 from federation.errors import DepartmentRefused, ProtocolError
 from federation.messages import Answer, Ask
 from federation.plans import AnyPlan, canonical, digest
@@ -104,10 +105,25 @@ def drive(journey: Journey[Result], exchange: Callable[[Leg], Answers]) -> Resul
         return result
 
 
-def checked(brief: Brief) -> Journey[None]:
-    """Ask every department whether it would carry the plan out; a refusal costs nothing."""
-    leg = brief.leg("check", step="asking every department whether it agrees")
-    accepted(leg, (yield leg))
+def agreed(brief: Brief, *, owned: bool, number: int = 0) -> Journey[dict[str, bytes]]:
+    """Ask every department whether it would carry the plan out; a refusal costs nothing.
+
+    Args:
+        brief: of the run.
+        owned: whether every client is to have one owner among the departments that know them.
+        number: how often this attempt was asked before.
+
+    Returns:
+        in an owned plan for each department np.packbits of one flag per token it sent; else empty.
+    """
+    if not owned:
+        leg = brief.leg("check", step="asking every department whether it agrees", number=number)
+        accepted(leg, (yield leg))
+        return {}
+    leg = brief.leg("tokens", step="finding each client's owner", number=number)
+    answers = accepted(leg, (yield leg))
+    lists = {department: read_tokens(answer.payload) for department, answer in answers.items()}
+    return {d: np.packbits(bits).tobytes() for d, bits in owners(lists).items()}
 
 
 def accepted(leg: Leg, answers: Answers) -> Answers:

@@ -30,6 +30,10 @@ Leg = Literal["check", "tokens", "matrices", "sum", "round", "shares"]
 FREE: frozenset[Leg] = frozenset({"check", "tokens", "matrices"})
 """The legs that release no sum and reserve nothing."""
 
+RESUMPTIONS = 16
+"""A leg that spends nothing may be asked so often in one attempt: a training that was interrupted
+asks it again."""
+
 
 class RunPermit(BaseModel):
     """What one leg may do. Times are seconds since the Unix epoch; everything here is public."""

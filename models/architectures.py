@@ -57,6 +57,30 @@ def size(architecture: Architecture) -> int:
     return sum(outputs * (inputs + 1) for inputs, outputs in layer_sizes(architecture))
 
 
+def linear_part(architecture: Architecture) -> Architecture:
+    """Return the linear model of the same inputs and outputs."""
+    return Architecture(
+        inputs=architecture.inputs,
+        objective=architecture.objective,
+        outputs=architecture.outputs,
+    )
+
+
+def check_linear_start(architecture: Architecture) -> None:
+    """Refuse a network whose hidden layers cannot hold a linear model (``models.warm_start``).
+
+    Raises:
+        InvalidSetting: a hidden layer is narrower than two units for each output, or there is none.
+    """
+    least = 2 * architecture.outputs
+    if not architecture.hidden or min(architecture.hidden) < least:
+        raise InvalidSetting(
+            name="the narrowest hidden layer",
+            value=min(architecture.hidden, default=0),
+            allowed=f"at least {least} units to begin as a linear model",
+        )
+
+
 def _check_size(what: str, value: int, limit: int) -> None:
     if type(value) is not int or value < 1:
         raise InvalidSetting(name=what, value=value, allowed="a positive integer")

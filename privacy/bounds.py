@@ -173,21 +173,22 @@ def bounded_total(
 
 
 def bounded_gradient(
-    gradient_sum: RealVector, *, clip_norm: float, unit: PrivacyUnit
+    gradient_sum: RealVector, *, clip_norm: float, unit: PrivacyUnit, bound: ContributionBound
 ) -> BoundedSum:
     """Put the sum of clipped gradients of one department on the lattice.
 
     Guarantee: if every unit's gradient has L2 norm at most C before the sum, and the float64 sum of
     neighbors differs by at most C (1 + 1e-4), the result moves by at most
     ceil(s C (1 + 1e-4)) + ceil(sqrt(d)): for all reals |trunc a - trunc b| <= |a - b| + 1, so
-    truncating the sum once adds at most a vector of d ones. The noise is local to the department,
-    so one department is all that a release covers (k = 1).
+    truncating the sum once adds at most a vector of d ones. Noise local to a department covers
+    it alone (k = 1); a sum over departments with shared noise declares k times as much, as above.
 
     Args:
         gradient_sum: float64[d], d at least 1: sum over units of gradients clipped to `clip_norm`.
             Sensitive.
         clip_norm: C, L2, above 0. Public.
         unit: whose gradients were clipped. Public.
+        bound: at how many departments a unit counts. Public.
 
     Raises:
         InvalidBound: the sum is empty, not a vector or not finite, or C is unusable.
@@ -208,7 +209,7 @@ def bounded_gradient(
         scale=REAL_SCALE,
         offset_per_count=0.0,
         unit=unit,
-        bound=ContributionBound(1),
+        bound=bound,
     )
 
 

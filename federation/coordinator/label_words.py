@@ -43,9 +43,12 @@ def words_of(plan: AnyPlan) -> Words:
             )
         case TrainingPlan():
             return Words(
-                model="full noise in every local step, updates averaged under secure aggregation",
-                unprotected="",
-                post_processing="averaging of the noised updates over the last half of the rounds",
+                model="distributed noise shares under secure aggregation"
+                if plan.noise == "shared"
+                else "full noise in every local step, updates averaged under secure aggregation",
+                unprotected=_OVERLAPS if plan.owned else "",
+                post_processing="steps along noised gradients, averaged over the last half of the "
+                "rounds",
                 bias=NOT_STATED,
             )
         case CubePlan():

@@ -40,11 +40,11 @@ def released(
             releases = drive(ask_question(brief), exchange)
             return question_result(question, desk.catalogue, releases)
         case TrainingPlan() as training:
-            weights = drive(train_model(brief), exchange)
+            trained = drive(train_model(brief), exchange)
             architecture = architecture_of(training, desk.catalogue)
             path = desk.settings.models / f"{run.id}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
-            save(path, architecture, weights)
+            save(path, architecture, trained.average())
             version = Registry(desk.engine).add(
                 training.model or training.target,
                 run=run.id,

@@ -15,12 +15,14 @@ from federation.errors import PermitInvalid, PlanInvalid, ProtocolError, Session
 from federation.messages import CONSENT_LABEL, Ask
 from federation.node import policy
 from federation.node.announcements import read_announcements
-from federation.node.node import Attempt, Node
+from federation.node.learned import Attempt
+from federation.node.node import Node
 from federation.plan_check import check
 from federation.plans import AnyPlan, canonical, digest, read_plan
-from federation.run_permit import FREE, RunPermit, verify_permit
+from federation.run_permit import FREE, RESUMPTIONS, RunPermit, verify_permit
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import Announcement, verified_publics
+from federation.training_plan import TrainingPlan
 from privacy.loss import Rho
 from privacy.pools import lineage
 
@@ -99,7 +101,10 @@ def _signed_plan(node: Node, ask: Ask, now: int) -> tuple[RunPermit, AnyPlan]:
         raise PermitInvalid("it is for another plan than the one that came with it")
     if plan.catalogue != node.catalogue.digest():
         raise PlanInvalid("catalogue: this department has another one; compare the two files")
-    if run.round >= plan.legs.get(run.leg, 0):
+    rounds = plan.legs.get(run.leg, 0)
+    if isinstance(plan, TrainingPlan) and run.leg in FREE:
+        rounds *= RESUMPTIONS
+    if run.round >= rounds:
         raise PermitInvalid("its leg or round is not one of the plan's")
     return run, plan
 

@@ -7,7 +7,7 @@ A refusal before noise is drawn gives the reservation back; after that it stays 
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
 from consent.errors import ConsentError
@@ -19,15 +19,15 @@ from federation.node.cube_task import cube_matrices, cube_share, cube_tokens, no
 from federation.node.log import places
 from federation.node.node import Node
 from federation.node.opening import opened
-from federation.node.question_task import noised_sums, question_sums, sent_tokens
-from federation.node.training_task import training_rows, training_update
+from federation.node.question_task import noised_sums, question_sums, question_tokens
+from federation.node.training_task import training_rows, training_share, training_tokens
 from federation.node.witnessing import said
 from federation.question_plan import QuestionPlan
 from federation.run_permit import FREE
 from federation.secure_aggregation.protocol import MaskedVector, masked_share
 from federation.training_plan import TrainingPlan
 from models.errors import ModelError
-from privacy.errors import PrivacyError
+from privacy.errors import LedgerConflict, PrivacyError
 from privacy.mechanisms import NoisedShare
 
 _REFUSALS = (FederationError, ConsentError, PrivacyError, ModelError)
@@ -120,14 +120,17 @@ def _masked(
 def _free(node: Node, admitted: Admitted, ask_payload: bytes, now: int) -> Answer:
     """Open the rows, so that what cannot be read is refused for nothing; send what is asked."""
     plan, payload = admitted.plan, b""
-    if isinstance(plan, QuestionPlan) and plan.owned:
-        payload = sent_tokens(node, admitted, plan)
-    elif isinstance(plan, CubePlan) and admitted.run.leg == "tokens":
-        payload = cube_tokens(node, admitted, plan)
-    elif isinstance(plan, CubePlan):
-        payload = cube_matrices(node, admitted, plan, ask_payload)
-    else:
-        opened(node, admitted)
+    match plan:
+        case QuestionPlan(owned=True):
+            payload = question_tokens(node, admitted, plan)
+        case TrainingPlan(owned=True):
+            payload = training_tokens(node, admitted, plan)
+        case CubePlan() if admitted.run.leg == "tokens":
+            payload = cube_tokens(node, admitted, plan)
+        case CubePlan():
+            payload = cube_matrices(node, admitted, plan, ask_payload)
+        case _:
+            opened(node, admitted)
     node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
     return _answer(node, admitted, payload)
 
@@ -142,7 +145,7 @@ def _prepared(
             return lambda: noised_sums(node, question, sums)
         case TrainingPlan() as training:
             rows = training_rows(node, admitted, training, payload)
-            return lambda: (training_update(node, admitted, training, rows),)
+            return lambda: (training_share(node, admitted, training, rows),)
         case CubePlan() as cube:
             share = cube_share(node, admitted, cube, payload)
             return lambda: (noised_cube_share(node, cube, share),)
@@ -154,7 +157,7 @@ def _given_back_if_refused(node: Node, admitted: Admitted, now: int) -> Iterator
     try:
         yield
     except _REFUSALS:
-        if admitted.run.round == 0:
+        with suppress(LedgerConflict):  # an earlier round has spent it
             node.ledger.abandon(admitted.request, datetime.fromtimestamp(now, UTC))
         raise
 

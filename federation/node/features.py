@@ -9,6 +9,7 @@ from consent.catalogue import Field
 from federation import layout, training_layout
 from federation.node.columns import ABSENT, Column, Numbers, present
 from federation.node.records import Records
+from models.objectives import Objective
 from privacy.lattice import IntVector
 
 
@@ -63,6 +64,29 @@ def design(records: Records, fields: Sequence[Field]) -> npt.NDArray[np.float32]
             inputs[:, start + 1] = np.where(there, value, 0.0)
         start = stop
     return inputs
+
+
+def labels(field: Field, objective: Objective, column: Column) -> npt.NDArray[np.float32]:
+    """Return what a model learns of its target, as ``models.objectives`` wants it.
+
+    A flag, and a category's place among the categories; a number in order: its bin; as a count: it,
+    clipped to its public bounds and rounded down; as an amount: scaled to [−1, 1] as an input is.
+
+    Args:
+        field: the target; public.
+        objective: what is learned of it; public.
+        column: values of n clients, none absent; sensitive.
+
+    Returns:
+        float32 [n]; sensitive.
+    """
+    match objective:
+        case Objective.AMOUNT:
+            return scaled(field, column).astype(np.float32)
+        case Objective.COUNT:
+            return np.floor(np.clip(column, *layout.number_bounds(field))).astype(np.float32)
+        case _:
+            return _codes(field, column).astype(np.float32)
 
 
 def scaled(field: Field, values: Column) -> Numbers:

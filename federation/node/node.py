@@ -20,6 +20,7 @@ from federation.node.announcements import announcement_json
 from federation.node.cube_memory import Listed, Placed
 from federation.node.journal import Journal
 from federation.node.keys import load_keys
+from federation.node.learned import Attempt, Learned
 from federation.node.log import open_log
 from federation.node.policy import Policy, load_policy
 from federation.node.records import Source
@@ -40,9 +41,6 @@ REMEMBERED = 16
 
 _NOISE_LABEL = b"infosandbox/noise/v1"
 
-Attempt = tuple[str, int]
-"""Plan digest in hex, and attempt."""
-
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -59,15 +57,13 @@ class SentTokens:
 class Memory:
     """What a worker remembers between legs and loses with its process. Sensitive, hidden.
 
-    snapshot: consent as of the last epoch. tokens: until the sum leg. cubes: from
-    the tokens leg to the shares leg. noisy_counts: of a training,
-    drawn in its first round and already paid for; never drawn twice.
+    snapshot: consent as of the last epoch. tokens: sent, for the legs that sum owned clients.
+    cubes: from the tokens leg to the shares leg.
     """
 
     snapshot: Snapshot = field(repr=False)
     tokens: dict[Attempt, SentTokens] = field(default_factory=dict, repr=False)
     cubes: dict[Attempt, Listed | Placed] = field(default_factory=dict, repr=False)
-    noisy_counts: dict[Attempt, float] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +85,7 @@ class Node:
     announcement: bytes = field(repr=False)
     ledger: Ledger = field(repr=False)
     journal: Journal = field(repr=False)
+    learned: Learned = field(repr=False)
     witness: Witness = field(repr=False)
     log: FilteringBoundLogger = field(repr=False)
     memory: Memory = field(repr=False)
@@ -148,6 +145,7 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         announcement=announcement_json(announcement),
         ledger=ledger,
         journal=Journal(engine),
+        learned=Learned(engine),
         witness=open_witness(engine, roster, department, keys.identity),
         log=log,
         memory=Memory(snapshot=Snapshot.empty(department)),

@@ -8,28 +8,22 @@ department owns.
 import numpy as np
 
 from federation import layout
-from federation.alignment import plan_key, tokens
-from federation.errors import ProtocolError, SessionUnknown
+from federation.errors import ProtocolError
 from federation.node.admission import Admitted
 from federation.node.columns import ABSENT
 from federation.node.features import cells, in_half_widths
-from federation.node.node import Node, SentTokens, remember
+from federation.node.node import Node
 from federation.node.opening import opened
+from federation.node.ownership import owned_rows, sent_tokens
 from federation.question_plan import QuestionPlan
 from privacy.bounds import BoundedSum, bounded_count, bounded_total
 from privacy.mechanisms import NoisedShare, add_noise_share
 
 
-def sent_tokens(node: Node, admitted: Admitted, plan: QuestionPlan) -> bytes:
-    """Return the tokens of the clients this question counts here, and remember their order."""
+def question_tokens(node: Node, admitted: Admitted, plan: QuestionPlan) -> bytes:
+    """Return the tokens of the clients this question counts here."""
     records = opened(node, admitted)
-    counted = np.flatnonzero(records.complete(plan.fields))
-    client_ids = tuple(records.client_ids[row] for row in counted)
-    key = plan_key(node.alignment_key, bytes.fromhex(admitted.run.plan))
-    listed = tokens(key, client_ids)
-    sent = SentTokens(client_ids=client_ids, tokens=listed)
-    remember(node.memory.tokens, admitted.attempt, sent)
-    return listed.tokens.tobytes()
+    return sent_tokens(node, admitted, records, records.complete(plan.fields))
 
 
 def question_sums(
@@ -51,8 +45,7 @@ def question_sums(
     records = opened(node, admitted)
     counted = records.complete(plan.fields)
     if plan.owned:
-        owned = _owned_clients(node, admitted, owned_bits)
-        counted &= np.fromiter((c in owned for c in records.client_ids), np.bool_, len(counted))
+        counted &= owned_rows(node, admitted, records, owned_bits)
     elif owned_bits:
         raise ProtocolError("The plan has no owners, yet ownership came with it.")
     by = layout.by_fields(plan, node.catalogue)
@@ -93,15 +86,3 @@ def noised_sums(
         )
         for bounded in sums
     )
-
-
-def _owned_clients(node: Node, admitted: Admitted, owned_bits: bytes) -> set[str]:
-    sent = node.memory.tokens.pop(admitted.attempt, None)
-    if sent is None:
-        raise SessionUnknown(node.department)
-    size = len(sent.client_ids)
-    packed = np.frombuffer(owned_bits, dtype=np.uint8)
-    if packed.size != (size + 7) // 8:
-        raise ProtocolError("The coordinator did not send one ownership flag for each token.")
-    rows = sent.tokens.to_rows(np.unpackbits(packed, count=size).astype(np.bool_))
-    return {sent.client_ids[row] for row in np.flatnonzero(rows)}

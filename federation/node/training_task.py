@@ -1,7 +1,7 @@
-"""What a node does for a round of a training: open its rows, take K noisy steps.
+"""What a node does for a round of a training: open its rows, then K noisy steps or one noised sum.
 
 A training takes every client whose target is open and present; a feature that is closed or missing
-is absent.
+is absent. In an owned plan it takes only those of them whom this department owns.
 """
 
 from dataclasses import dataclass, field
@@ -10,23 +10,28 @@ import numpy as np
 import numpy.typing as npt
 
 from federation import training_layout
-from federation.errors import ProtocolError, SessionUnknown
+from federation.errors import ProtocolError
 from federation.node.admission import Admitted
 from federation.node.columns import present
-from federation.node.features import design
-from federation.node.node import Node, remember
+from federation.node.features import design, labels
+from federation.node.node import Node
 from federation.node.opening import opened
+from federation.node.ownership import flags_size, owned_rows, sent_tokens
 from federation.training_plan import TrainingPlan
-from federation.updates import UPDATE_BOUND, encode_update, held_inputs
+from federation.updates import UPDATE_BOUND, encode_gradient, encode_update, held_inputs
 from models.architectures import Architecture, size
+from models.gradients import clipped_sum_over
+from models.parameters import last_layer
 from models.train import local_steps
-from privacy.bounds import bounded_count, bounded_gradient
+from privacy.bounds import BoundedSum, bounded_count, bounded_gradient
 from privacy.lattice import RealVector
-from privacy.mechanisms import NoisedShare, noised_update, release_locally
+from privacy.mechanisms import NoisedShare, add_noise_share, noised_update, release_locally
 from privacy.units import ContributionBound
 
 _COUNT_SCALE = 2**10
 """Lattice points per client of a training's noisy count: fine enough that σ rounds up by little."""
+_HERE = ContributionBound(1)
+"""Noise that is local covers this department alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,8 +44,14 @@ class TrainingRows:
     labels: npt.NDArray[np.float32] = field(repr=False)
 
 
+def training_tokens(node: Node, admitted: Admitted, plan: TrainingPlan) -> bytes:
+    """Return the tokens of the clients that may train here: those with a target."""
+    records = opened(node, admitted)
+    return sent_tokens(node, admitted, records, present(records.columns[plan.target]))
+
+
 def training_rows(
-    node: Node, admitted: Admitted, plan: TrainingPlan, weights: bytes
+    node: Node, admitted: Admitted, plan: TrainingPlan, payload: bytes
 ) -> TrainingRows:
     """Open the rows of one round: the design matrix and the labels of clients with a target.
 
@@ -48,27 +59,66 @@ def training_rows(
         node: the department's.
         admitted: the round's leg.
         plan: of that leg.
-        weights: float64, little-endian, as the coordinator sent them; public.
+        payload: in an owned plan the ownership flags, then the weights as float64, little-endian,
+            as the coordinator sent them; public but for the flags.
 
     Raises:
-        SessionUnknown: a later round of a training whose first round this worker has not seen.
-        ProtocolError: the weights do not fit the plan's network.
+        SessionUnknown: this worker did not send the attempt's tokens.
+        ProtocolError: the weights do not fit the plan's network, or are not finite.
         RecordsUnavailable: see records.
     """
-    if admitted.run.round > 0 and admitted.attempt not in node.memory.noisy_counts:
-        raise SessionUnknown(node.department)
-    architecture = training_layout.architecture_of(plan, node.catalogue)
-    start = _weights(weights, size(architecture))
+    architecture = training_layout.architecture_in(plan, node.catalogue, admitted.run.round)
+    flags = flags_size(node, admitted) if plan.owned else 0
+    start = _weights(payload[flags:], size(architecture))
+    if plan.personal and (mine := node.learned.personal(admitted.attempt)) is not None:
+        start[last_layer(architecture)] = mine
     records = opened(node, admitted)
     target = records.columns[plan.target]
-    labeled = present(target)
+    takes_part = present(target)
+    if plan.owned:
+        takes_part &= owned_rows(node, admitted, records, payload[:flags])
     features = design(records, training_layout.feature_fields(plan, node.catalogue))
     return TrainingRows(
         architecture=architecture,
         weights=start,
-        features=features[labeled],
-        labels=target[labeled].astype(np.float32),
+        features=features[takes_part],
+        labels=labels(
+            node.catalogue.field(plan.target), architecture.objective, target[takes_part]
+        ),
     )
+
+
+def training_share(
+    node: Node, admitted: Admitted, plan: TrainingPlan, rows: TrainingRows
+) -> NoisedShare:
+    """Return what this node adds to a round's sum, noise in it, before the masks."""
+    if plan.noise == "local":
+        return training_update(node, admitted, plan, rows)
+    return add_noise_share(
+        training_gradient(node, plan, rows),
+        rho=plan.rho_of_step,
+        cohort=len(plan.cohort),
+        tolerance=plan.tolerance,
+        noise=node.noise,
+    )
+
+
+def training_gradient(node: Node, plan: TrainingPlan, rows: TrainingRows) -> BoundedSum:
+    """Return this node's part of a round with shared noise: clipped gradients, and its count.
+
+    Guarantee: removing one unit from every department moves the cohort's sum by at most
+    k·(⌈s·C′·(1 + 1e-4)⌉ + ⌈√d⌉) lattice points in L2. C′ is ``TrainingPlan.joint_norm``: in one
+    department a unit moves the gradients by at most C for each of its clients that count and, at a
+    right angle to that, the count by COUNT_WEIGHT·C. k is 1 if every client has one owner, for the
+    other departments' sums do not contain them; otherwise the size of the cohort, by the triangle
+    inequality (``privacy.bounds``).
+    """
+    clipped_sum = clipped_sum_over(
+        rows.features, rows.labels, architecture=rows.architecture, clip_norm=plan.clip_norm
+    )
+    total = encode_gradient(plan, clipped_sum(rows.weights), len(rows.labels), node.department)
+    bound = ContributionBound(plan.bound.departments)
+    return bounded_gradient(total, clip_norm=plan.joint_norm, unit=plan.unit, bound=bound)
 
 
 def training_update(
@@ -78,17 +128,20 @@ def training_update(
 
     Guarantee: the rounds of one attempt together are (ρ_count + R·K·ρ_step)-zCDP for one client of
     this department: each step is one Gaussian release of a clipped sum, the count one more, and
-    everything else is post-processing (Bun and Steinke 2016, Lemmas 2.3 and 2.2).
+    everything else is post-processing (Bun and Steinke 2016, Lemmas 2.3 and 2.2). A client of k
+    departments loses k times as much, and plans charge k; in an owned plan a client is in one
+    department's sums only, so k is 1. The last layer of a personal plan is trained with the same
+    noise and stays here.
     """
-    count = node.memory.noisy_counts.get(admitted.attempt)
+    count = node.learned.count(admitted.attempt)
     if count is None:
         count = _noisy_count(node, plan, len(rows.labels))
-        remember(node.memory.noisy_counts, admitted.attempt, count)
+        node.learned.keep_count(admitted.attempt, count)
 
     def noised(gradient_sum: RealVector) -> RealVector:
         # Each client's gradient is clipped; a household adds those of the clients that count.
         norm = plan.clip_norm * plan.clients_per_household
-        bounded = bounded_gradient(gradient_sum, clip_norm=norm, unit=plan.unit)
+        bounded = bounded_gradient(gradient_sum, clip_norm=norm, unit=plan.unit, bound=_HERE)
         return release_locally(bounded, rho=plan.rho_of_step, noise=node.noise).values
 
     weights = local_steps(
@@ -98,13 +151,16 @@ def training_update(
         architecture=rows.architecture,
         steps=plan.local_steps,
         clip_norm=plan.clip_norm,
-        learning_rate=plan.learning_rate,
+        learning_rate=plan.rate_of(admitted.run.round),
         momentum=plan.momentum,
         noisy_count=count,
         noised=noised,
+        proximal=plan.proximal,
     )
+    if plan.personal:
+        node.learned.keep_personal(admitted.attempt, weights[last_layer(rows.architecture)])
     held = held_inputs(plan, node.catalogue, node.department)
-    update = encode_update(rows.architecture, weights, count, held)
+    update = encode_update(rows.architecture, weights, count, held, personal=plan.personal)
     return noised_update(update, bound=UPDATE_BOUND)
 
 

@@ -21,6 +21,7 @@ from privacy.loss import Rho
 from privacy.mechanisms import add_noise_share, release_locally
 from privacy.noise_shares import MINIMUM_SHARE_SIGMA, share_sigma
 from privacy.planning import LEAST_RHO
+from privacy.units import ContributionBound
 
 CATALOGUE = Catalogue(
     name="test",
@@ -112,8 +113,7 @@ def test_cells_are_named_in_the_vectors_order() -> None:
         question(statistics=({"kind": "mean", "field": "city"},)),
         question(statistics=({"kind": "mean", "field": "defaulted"},)),
         question(unit="household", clients_per_household=9),
-        training(target="city", features=("age",)),
-        training(target="income"),
+        training(target="income", objective="multiclass"),
         training(unit="household", clients_per_household=9),
     ],
 )
@@ -188,5 +188,7 @@ def test_the_noise_of_a_millionth_of_the_least_loss_has_no_room() -> None:
 
 def test_the_longest_training_has_room_for_the_noise_of_the_least_loss() -> None:
     plan = training(**LARGEST, rounds=100, local_steps=1000, clip_norm=100.0)
-    gradient = bounded_gradient(np.zeros(3), clip_norm=plan.clip_norm, unit=plan.unit)
+    gradient = bounded_gradient(
+        np.zeros(3), clip_norm=plan.clip_norm, unit=plan.unit, bound=ContributionBound(1)
+    )
     release_locally(gradient, rho=plan.rho_of_step, noise=flat)

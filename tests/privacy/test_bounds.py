@@ -177,7 +177,9 @@ def test_the_reach_is_that_of_a_unit_at_a_bound(lower: float, upper: float) -> N
 
 
 def test_a_gradient_declares_its_norm_and_what_truncation_may_add() -> None:
-    bounded = bounded_gradient(np.array([0.5, -0.25]), clip_norm=1.0, unit=CLIENT)
+    bounded = bounded_gradient(
+        np.array([0.5, -0.25]), clip_norm=1.0, unit=CLIENT, bound=ContributionBound(1)
+    )
     assert bounded.values.tolist() == [REAL_SCALE // 2, -REAL_SCALE // 4]
     assert bounded.sensitivity == math.ceil(REAL_SCALE * 1.0001) + 2
     assert bounded.bound == ContributionBound(1)
@@ -185,7 +187,7 @@ def test_a_gradient_declares_its_norm_and_what_truncation_may_add() -> None:
 
 @given(st.integers(1, 3000))
 def test_truncation_is_granted_the_root_of_the_dimension_rounded_up(d: int) -> None:
-    bounded = bounded_gradient(np.zeros(d), clip_norm=1.0, unit=CLIENT)
+    bounded = bounded_gradient(np.zeros(d), clip_norm=1.0, unit=CLIENT, bound=ContributionBound(1))
     granted = Fraction(bounded.sensitivity) - math.ceil(REAL_SCALE * 1.0001)
     assert (granted - 1) ** 2 < d <= granted**2
 
@@ -193,7 +195,7 @@ def test_truncation_is_granted_the_root_of_the_dimension_rounded_up(d: int) -> N
 @pytest.mark.parametrize("clip_norm", [0.0, -1.0, math.nan, math.inf, 2.0**19])
 def test_a_clip_norm_that_does_not_clip_is_refused(clip_norm: float) -> None:
     with pytest.raises(InvalidBound):
-        bounded_gradient(np.ones(2), clip_norm=clip_norm, unit=CLIENT)
+        bounded_gradient(np.ones(2), clip_norm=clip_norm, unit=CLIENT, bound=ContributionBound(1))
 
 
 @pytest.mark.parametrize(
@@ -201,7 +203,7 @@ def test_a_clip_norm_that_does_not_clip_is_refused(clip_norm: float) -> None:
 )
 def test_a_gradient_that_is_not_a_finite_vector_is_refused(gradient: np.ndarray) -> None:
     with pytest.raises(InvalidBound):
-        bounded_gradient(gradient, clip_norm=1.0, unit=CLIENT)
+        bounded_gradient(gradient, clip_norm=1.0, unit=CLIENT, bound=ContributionBound(1))
 
 
 def test_sensitive_values_are_hidden_and_cannot_be_changed() -> None:

@@ -114,7 +114,9 @@ def gradient_of(department: int, clip_norm: float = CLIP) -> Query:
         gradients = world[department].gradients
         norms = np.linalg.norm(gradients, axis=1, keepdims=True)
         clipped = gradients * np.minimum(1.0, clip_norm / np.maximum(norms, 1e-300))
-        bounded = bounded_gradient(clipped.sum(axis=0), clip_norm=CLIP, unit=CLIENT)
+        bounded = bounded_gradient(
+            clipped.sum(axis=0), clip_norm=CLIP, unit=CLIENT, bound=ContributionBound(1)
+        )
         return bounded.values, bounded.sensitivity
 
     return query

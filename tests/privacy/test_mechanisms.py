@@ -98,7 +98,9 @@ def test_a_share_too_narrow_is_refused_at_the_node_and_at_the_coordinator() -> N
 
 
 def test_a_local_release_pays_by_itself_for_one_department() -> None:
-    bounded = bounded_gradient(np.array([0.25, -0.5]), clip_norm=1.0, unit=CLIENT)
+    bounded = bounded_gradient(
+        np.array([0.25, -0.5]), clip_norm=1.0, unit=CLIENT, bound=ContributionBound(1)
+    )
     result = release_locally(bounded, rho=RHO)
     assert (result.cohort, result.tolerance) == (1, 0)
     assert result.standard_error >= result.sensitivity / math.sqrt(2 * RHO.value)
@@ -137,7 +139,7 @@ def test_the_noise_is_asked_for_at_the_width_that_the_release_states() -> None:
         asked.append((sigma, size))
         return draw_noise(sigma, size)
 
-    bounded = bounded_gradient(np.zeros(3), clip_norm=1.0, unit=CLIENT)
+    bounded = bounded_gradient(np.zeros(3), clip_norm=1.0, unit=CLIENT, bound=ContributionBound(1))
     local = release_locally(bounded, rho=RHO, noise=noise)
     add_noise_share(counts([0], scale=64), rho=RHO, cohort=3, tolerance=1, noise=noise)
     shared = released(np.zeros(4, np.int64), counts([0], scale=64))

@@ -30,14 +30,14 @@ from federation.node.admission import admit
 from federation.node.answer import _masked, answer
 from federation.node.node import Node
 from federation.node.question_task import noised_sums, question_sums
-from federation.node.training_task import training_rows, training_update
+from federation.node.training_task import training_rows, training_share
 from federation.plans import AnyPlan
 from federation.question_journey import ask_question
 from federation.question_plan import QuestionPlan
 from federation.rounds import Leg, drive, noised_sum
 from federation.training_journey import train_model
 from federation.training_plan import TrainingPlan
-from federation.updates import update_size
+from federation.updates import gradient_size, update_size
 from privacy.bounds import BoundedSum
 from privacy.lattice import IntVector
 from privacy.mechanisms import draw_noise
@@ -182,7 +182,7 @@ def _answered(node: Node, ask: Ask, sabotage: Sabotage) -> Answer:
         shares = noised_sums(node, plan, tuple(map(sabotage.sums or (lambda s: s), sums)))
     else:
         rows = training_rows(node, admitted, plan, ask.payload)
-        shares = (training_update(node, admitted, plan, rows),)
+        shares = (training_share(node, admitted, plan, rows),)
     masked = _masked(node, admitted, shares)
     return Answer(
         leg=ask.leg,
@@ -235,6 +235,18 @@ def training_scores(firm: Firm, plan: Plan, *, attempt: int, sabotage: Sabotage 
     drive(train_model(brief), _exchange(firm, sabotage, heard))
     size = update_size(training_layout.architecture_of(plan, firm.catalogue))
     return noised_sum(brief, 0, heard[-1], size=size)[:CANARIES].astype(np.float64)
+
+
+def gradient_scores(firm: Firm, plan: Plan, *, attempt: int, sabotage: Sabotage = HONEST) -> Scores:
+    """Take one step with shared noise; return what the coordinator and the colluder know of it."""
+    assert isinstance(plan, TrainingPlan)
+    colluder = Recorded(sabotage.noise.get(COLLUDER, draw_noise))
+    sabotage = replace(sabotage, noise={**sabotage.noise, COLLUDER: colluder})
+    brief, heard = firm.brief(plan, attempt=attempt), []
+    drive(train_model(brief), _exchange(firm, sabotage, heard))
+    size = gradient_size(training_layout.architecture_of(plan, firm.catalogue), plan.cohort)
+    total = noised_sum(brief, 0, heard[-1], size=size)
+    return (colluder.drawn[0] - total)[:CANARIES].astype(np.float64)  # a gradient points down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

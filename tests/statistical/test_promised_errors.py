@@ -15,7 +15,7 @@ import pytest
 import scipy.stats
 
 from federation.coordinator.question_result import question_result
-from federation.plans import AnyPlan
+from federation.plans import AnyPlan, digest
 from federation.question_journey import ask_question
 from federation.question_plan import QuestionPlan
 from federation.rounds import Brief, drive
@@ -109,7 +109,8 @@ def training_counts(firm: Any, releases: int) -> dict[str, Misses]:
         drive(train_model(brief_of(firm, plan, attempt)), firm.exchange)
         for department, node in firm.nodes.items():
             labeled = [r for r in firm.rows[department].values() if r["defaulted"] is not None]
-            (*_, noisy) = node.memory.noisy_counts.values()
+            noisy = node.learned.count((digest(plan).hex(), attempt))
+            assert noisy is not None
             errors.append(noisy - len(labeled))
     promised = np.full(len(errors), Z * sigma / COUNT_SCALE)
     return {"training's noisy count": Misses(np.array(errors), promised)}

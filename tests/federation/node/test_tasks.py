@@ -9,7 +9,7 @@ import pytest
 from federation import layout, training_layout
 from federation.alignment import owners
 from federation.node.admission import Admitted, admit
-from federation.node.question_task import question_sums, sent_tokens
+from federation.node.question_task import question_sums, question_tokens
 from federation.node.training_task import training_rows, training_update
 from federation.question_plan import QuestionPlan
 from federation.updates import decode_update
@@ -33,7 +33,7 @@ def exact_total(firm: Any, plan: QuestionPlan, attempt: int, *, honest: bool = T
         lists = {}
         for department in plan.cohort:
             leg = admitted(firm, plan, "tokens", department, attempt)
-            sent = sent_tokens(firm.nodes[department], leg, plan)
+            sent = question_tokens(firm.nodes[department], leg, plan)
             lists[department] = np.frombuffer(sent, dtype=np.uint8).reshape(-1, 16)
         flags = owners(lists)
         owned = {
@@ -97,7 +97,7 @@ def test_the_declared_sums_are_the_layouts(firm: Any) -> None:
         plan = firm.plan(owned=owned, statistics=STATISTICS, by=("age", "education"))
         if owned:
             leg = admitted(firm, plan, "tokens", "risk", 0)
-            size = len(sent_tokens(firm.nodes["risk"], leg, plan)) // 16
+            size = len(question_tokens(firm.nodes["risk"], leg, plan)) // 16
         bits = np.packbits(np.ones(size if owned else 0, dtype=np.bool_)).tobytes()
         leg = admitted(firm, plan, "sum", "risk", 0)
         sums = question_sums(firm.nodes["risk"], leg, plan, bits)
@@ -111,7 +111,7 @@ def test_a_client_who_withdraws_between_tokens_and_sum_is_not_summed(make_firm: 
     firm = make_firm(levels=lambda _number: 4)
     plan = firm.plan(by=())
     leg = admitted(firm, plan, "tokens", "risk", 0)
-    size = len(sent_tokens(firm.nodes["risk"], leg, plan)) // 16
+    size = len(question_tokens(firm.nodes["risk"], leg, plan)) // 16
     everything = np.packbits(np.ones(size, dtype=np.bool_)).tobytes()
     firm.epoch, firm.levels["CL00009"] = 2, 0
     (count,) = question_sums(
@@ -145,7 +145,7 @@ def noise_ratio(firm: Any, *, rho: float, claimed: float) -> float:
     rows = training_rows(firm.nodes["risk"], leg, plan, np.zeros(size).tobytes())
     share = training_update(firm.nodes["risk"], leg, plan, rows)
     weights = decode_update(architecture, share.values)
-    divisor = max(firm.nodes["risk"].memory.noisy_counts[leg.attempt], 1.0)
+    divisor = max(firm.nodes["risk"].learned.count(leg.attempt) or 0.0, 1.0)
     return float(weights.var() * divisor**2 * 2 * promised.rho_of_step.value)
 
 

@@ -1,0 +1,122 @@
+"""The guarantee of a round with shared noise: one client moves the cohort's sum by at most Δ."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from federation.alignment import owners
+from federation.node.admission import Admitted, admit
+from federation.node.training_task import training_gradient, training_rows, training_tokens
+from federation.training_layout import architecture_of
+from federation.training_plan import COUNT_WEIGHT, TrainingPlan
+from models.architectures import size
+from privacy.lattice import REAL_SCALE
+
+NOW = 1_800_000_000
+CLIENTS = [f"CL{number:05d}" for number in (4, 9, 14, 27, 39)]
+Vector = npt.NDArray[np.int64]
+
+
+def admitted(firm: Any, plan: Any, leg: str, department: str, attempt: int) -> Admitted:
+    permit = firm.permit(plan, leg, attempt=attempt)
+    return admit(firm.nodes[department], firm.ask(plan, leg, department, permit=permit), NOW)
+
+
+def flags(firm: Any, plan: TrainingPlan, attempt: int, *, honest: bool) -> dict[str, bytes]:
+    """The cohort's ownership; a saboteur coordinator lets everyone own all."""
+    if not plan.owned:
+        return dict.fromkeys(plan.cohort, b"")
+    lists = {}
+    for department in plan.cohort:
+        leg = admitted(firm, plan, "tokens", department, attempt)
+        sent = training_tokens(firm.nodes[department], leg, plan)
+        lists[department] = np.frombuffer(sent, dtype=np.uint8).reshape(-1, 16)
+    found = owners(lists)
+    return {d: np.packbits(f if honest else np.ones_like(f)).tobytes() for d, f in found.items()}
+
+
+def exact_total(
+    firm: Any, plan: TrainingPlan, attempt: int, *, honest: bool = True
+) -> tuple[Vector, float]:
+    """The cohort's sum before noise, by the nodes' own path, and the sensitivity it declares."""
+    owned = flags(firm, plan, attempt, honest=honest)
+    weights = np.linspace(-1, 1, size(architecture_of(plan, firm.catalogue))).tobytes()
+    sums = []
+    for department in plan.cohort:
+        leg = admitted(firm, plan, "round", department, attempt)
+        node = firm.nodes[department]
+        rows = training_rows(node, leg, plan, owned[department] + weights)
+        sums.append(training_gradient(node, plan, rows))
+    (sensitivity,) = {bounded.sensitivity for bounded in sums}
+    return np.sum([bounded.values for bounded in sums], axis=0), sensitivity
+
+
+def moved(firm: Any, plan: TrainingPlan, client: str, *, honest: bool = True) -> float:
+    """How far, in sensitivities, the sum moves when a client leaves every department."""
+    firm.epoch += 1
+    before, sensitivity = exact_total(firm, plan, 2 * firm.epoch, honest=honest)
+    for department, rows in firm.rows.items():
+        firm.write(department, {c: row for c, row in rows.items() if c != client})
+    after, _ = exact_total(firm, plan, 2 * firm.epoch + 1, honest=honest)
+    for department, rows in firm.rows.items():
+        firm.write(department, rows)
+    return float(np.linalg.norm(before - after)) / sensitivity
+
+
+def shared(firm: Any, **changes: Any) -> Any:
+    values = {"noise": "shared", "rounds": 1, "local_steps": 1, "clip_norm": 0.125, "rho": 0.5}
+    return firm.plan(kind="training", **values | changes)
+
+
+@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_removing_a_client_everywhere_moves_the_sum_by_at_most_its_sensitivity(
+    make_firm: Any, *, owned: bool, hidden: tuple[int, ...]
+) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = shared(firm, owned=owned, hidden=hidden)
+    farthest = max(moved(firm, plan, client) for client in CLIENTS)
+    assert 0.99 < farthest <= 1  # the bound is tight, so the check could fail
+
+
+def test_a_saboteur_coordinator_who_makes_everyone_an_owner_breaks_the_bound(
+    make_firm: Any,
+) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    assert max(moved(firm, shared(firm, owned=True), c, honest=False) for c in CLIENTS) > 2.9
+
+
+def test_a_saboteur_who_declares_one_department_for_three_breaks_the_bound(
+    make_firm: Any,
+) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = shared(firm, owned=False)
+    _, three = exact_total(firm, plan, 1000)
+    _, one = exact_total(firm, shared(firm, owned=True), 1001)
+    assert three == 3 * one
+    assert max(moved(firm, plan, client) for client in CLIENTS) * three / one > 2.9
+
+
+def test_the_count_is_part_of_what_a_client_moves(firm: Any) -> None:
+    plan = shared(firm)
+    _, sensitivity = exact_total(firm, plan, 0)
+    alone = 3 * REAL_SCALE * plan.clip_norm
+    assert sensitivity / alone == pytest.approx((1 + COUNT_WEIGHT**2) ** 0.5, rel=1e-3)
+
+
+def test_every_owned_client_trains_at_one_department(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = shared(firm, owned=True)
+    owned = flags(firm, plan, 0, honest=True)
+    weights = np.zeros(size(architecture_of(plan, firm.catalogue))).tobytes()
+    trained = 0
+    for department in plan.cohort:
+        leg = admitted(firm, plan, "round", department, 0)
+        rows = training_rows(firm.nodes[department], leg, plan, owned[department] + weights)
+        trained += len(rows.labels)
+    labeled = {
+        c for rows in firm.rows.values() for c, r in rows.items() if r["defaulted"] is not None
+    }
+    assert trained == len(labeled)
