@@ -1,7 +1,6 @@
 """A training's journey: every round sends the weights out and learns from what comes back."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from federation.errors import ProtocolError, RunStopped
 from federation.rounds import Brief, Journey, accepted, agreed, noised_sum
 from federation.training_layout import architecture_in
 from federation.training_plan import TrainingPlan
-from federation.training_progress import Progress, begun, moved_to
+from federation.training_progress import Progress, begun, grown_to, moved_to, sent_out
 from federation.updates import (
     decode_gradient,
     decode_update,
@@ -67,12 +66,12 @@ def train_model(
         sent = {department: owned.get(department, b"") + weights for department in plan.cohort}
         step = f"round {number + 1} of {plan.rounds}"
         leg = brief.leg("round", number=number, step=step, payloads=sent)
-        now = replace(now, asked=number + 1)
+        now = sent_out(now)
         keep(now)
         answers = accepted(leg, (yield leg))
         architecture = architecture_in(plan, brief.catalogue, number)
         total = noised_sum(brief, number, answers, size=_size(plan, architecture))
-        now = moved_to(_learned(brief, plan, architecture, now, total), keep=plan.keeps(number))
+        now = _learned(brief, plan, architecture, now, total)
         keep(now)
     if not now.done:
         raise RunStopped
@@ -93,9 +92,7 @@ def _grown(brief: Brief, plan: TrainingPlan, now: Progress, number: int) -> Prog
         return now
     from models.warm_start import network_from_linear  # noqa: PLC0415 - torch, as above
 
-    weights = network_from_linear(network, now.average())
-    nothing = np.zeros_like(weights)
-    return replace(now, weights=weights, velocity=nothing, kept=nothing, kept_rounds=0)
+    return grown_to(now, network_from_linear(network, now.average()))
 
 
 def _size(plan: TrainingPlan, architecture: Architecture) -> int:
@@ -107,9 +104,11 @@ def _size(plan: TrainingPlan, architecture: Architecture) -> int:
 def _learned(
     brief: Brief, plan: TrainingPlan, architecture: Architecture, now: Progress, total: IntVector
 ) -> Progress:
+    keep = plan.keeps(now.asked - 1)
     if plan.noise == "local":
         shared = decode_update(architecture, total, personal=plan.personal)
-        return replace(now, weights=np.append(shared, now.weights[len(shared) :]))
+        weights = np.append(shared, now.weights[len(shared) :])
+        return moved_to(now, weights, velocity=now.velocity, counts=now.counts, keep=keep)
     gradient, counts = decode_gradient(plan, architecture, total)
     counts = now.counts + counts
     divisor = step_divisor(plan, brief.catalogue, counts, rounds=now.done + 1)
@@ -117,4 +116,4 @@ def _learned(
     weights = now.weights - plan.rate_of(now.asked - 1) * velocity
     if not np.isfinite(weights).all():
         raise ProtocolError("The weights are not all finite. Lower the learning rate.")
-    return replace(now, weights=weights, velocity=velocity, counts=counts)
+    return moved_to(now, weights, velocity=velocity, counts=counts, keep=keep)

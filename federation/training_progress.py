@@ -5,7 +5,7 @@ that was interrupted goes on from here, with the next round: no round is ever as
 """
 
 import io
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -55,13 +55,45 @@ def begun(weights: Vector, *, departments: int) -> Progress:
     )
 
 
-def moved_to(progress: Progress, *, keep: bool) -> Progress:
+def sent_out(progress: Progress) -> Progress:
+    """Return the training with its next round sent out: that number is used up."""
+    return Progress(
+        asked=progress.asked + 1,
+        done=progress.done,
+        weights=progress.weights,
+        velocity=progress.velocity,
+        counts=progress.counts,
+        kept=progress.kept,
+        kept_rounds=progress.kept_rounds,
+    )
+
+
+def moved_to(
+    progress: Progress, weights: Vector, *, velocity: Vector, counts: Vector, keep: bool
+) -> Progress:
     """Return the training after one more round, whose weights will be averaged if ``keep``."""
-    return replace(
-        progress,
+    return Progress(
+        asked=progress.asked,
         done=progress.done + 1,
-        kept=progress.kept + progress.weights if keep else progress.kept,
+        weights=weights,
+        velocity=velocity,
+        counts=counts,
+        kept=progress.kept + weights if keep else progress.kept,
         kept_rounds=progress.kept_rounds + keep,
+    )
+
+
+def grown_to(progress: Progress, weights: Vector) -> Progress:
+    """Return the training with another network, of which no round is kept yet."""
+    nothing = np.zeros_like(weights)
+    return Progress(
+        asked=progress.asked,
+        done=progress.done,
+        weights=weights,
+        velocity=nothing,
+        counts=progress.counts,
+        kept=nothing,
+        kept_rounds=0,
     )
 
 
