@@ -35,6 +35,7 @@ from api.routes import (
     sign_in,
     stages,
     studio,
+    withdrawals,
 )
 from api.routes import log as transparency
 from api.settings import Settings
@@ -55,6 +56,7 @@ ROUTES = (
     consent,
     stages,
     receipts,
+    withdrawals,
     proofs,
     transparency,
     sign_in,

@@ -87,7 +87,7 @@ class UseView(_Wire):
     """A release that may have counted the client; never what it answered."""
 
     run: str
-    kind: Literal["question", "training"]
+    kind: str
     purpose: str
     released_at: str
     epoch: int
@@ -102,6 +102,18 @@ class Uses(_Wire):
     """Where a client was counted, newest first. Whether rows were held, only departments know."""
 
     uses: tuple[UseView, ...]
+
+
+class WithdrawnView(_Wire):
+    """A release, and roughly how many of the clients it could count have withdrawn since."""
+
+    run: str
+    kind: str
+    purpose: str
+    released_at: str
+    epoch: int
+    model: str = Field(description="the file of the model that was trained, or empty")
+    clients: str = Field(description="0, 1–9, 10–99, 100–999 and so on")
 
 
 class ErasureView(_Wire):

@@ -8,6 +8,7 @@ row of standings. Deleting that row leaves the events whole and nobody's (`conse
 """
 
 import json
+from itertools import groupby
 from typing import Any
 
 import sqlalchemy as sa
@@ -168,13 +169,18 @@ def events_where(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> l
 
     Events of an erased client are nobody's: their ``client`` is empty.
     """
-    query = (
-        sa.select(events, standings.c.client_id, standings.c.household_id)
-        .outerjoin(standings, standings.c.ref == events.c.ref)
-        .where(*which)
-        .order_by(events.c.seq)
-    )
-    return [_event_of(row) for row in connection.execute(query)]
+    return [_event_of(row) for row in connection.execute(_joined(*which).order_by(events.c.seq))]
+
+
+def histories_where(connection: sa.Connection, *which: sa.ColumnElement[bool]) -> list[list[Event]]:
+    """Return the events that fit, one list for each client (sensitive), erased ones included."""
+    rows = connection.execute(_joined(*which).order_by(events.c.ref, events.c.seq))
+    return [[_event_of(row) for row in own] for _, own in groupby(rows, lambda row: row.ref)]
+
+
+def _joined(*which: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    named = sa.select(events, standings.c.client_id, standings.c.household_id)
+    return named.outerjoin(standings, standings.c.ref == events.c.ref).where(*which)
 
 
 def event_row(event: Event, ref: str) -> dict[str, object]:

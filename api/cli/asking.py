@@ -41,6 +41,24 @@ def price(request: Request, *, api: Api, token: Token, as_json: AsJson = False) 
     say_json(found) if as_json else Console().print(price_table(found))
 
 
+def explain(request: Request, *, api: Api, token: Token, as_json: AsJson = False) -> None:
+    """Say every reason why a plan would be refused now; exit 3 if there is one."""
+    body = read_request(request)
+    kind = "training" if "target" in body else "question"
+    found = connect(api, token).post("/api/v1/explain", {"kind": kind} | body)
+    if as_json:
+        say_json(found)
+    else:
+        for need in found["needs"]:
+            rule = f"; {need['rule']}" if need["rule"] else ""
+            levels = f"level {need['level']['level']} ({need['level']['title']})"
+            say(Console(), f"{need['field']}: {levels}, open to {', '.join(need['open_to'])}{rule}")
+        for refusal in found["refusals"]:
+            say(Console(), f"Refused ({refusal['type']}): {refusal['detail']}")
+    if not found["passes"]:
+        raise typer.Exit(Exit.REFUSED)
+
+
 def budget(*, api: Api, token: Token, as_json: AsJson = False) -> None:
     """Show every pool: this month, twelve months and for life side by side."""
     pools = connect(api, token).get("/api/v1/budget")

@@ -26,7 +26,7 @@ from federation.witness import consent_key
 
 app = typer.Typer(
     name="client",
-    help="One client: receipts, where it was counted, erasure, proofs of its level.",
+    help="One client: its choices, receipts, where it was counted, erasure, proofs of its level.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -39,23 +39,23 @@ AtLeast = Annotated[int, typer.Option(help="The level to prove, 1 to 4.")]
 @app.command()
 def receipts(client: Client, *, coordinator: Coordinator) -> None:
     """Print a signed receipt of every change, each with the proof that the log holds it."""
-    with _desk(coordinator) as desk:
-        _echo(receipts_of(client, desk, now=datetime.now(UTC)))
+    with opened(coordinator) as desk:
+        echo(receipts_of(client, desk, now=datetime.now(UTC)))
 
 
 @app.command()
 def uses(client: Client, *, coordinator: Coordinator) -> None:
     """Print the releases that may have counted the client; never what they answered."""
-    with _desk(coordinator) as desk:
-        _echo([asdict(use) for use in uses_of(client, desk)])
+    with opened(coordinator) as desk:
+        echo([asdict(use) for use in uses_of(client, desk)])
 
 
 @app.command()
 def erase(client: Client, *, coordinator: Coordinator) -> None:
     """Withdraw the client, destroy what ties records to it, and print the proof."""
-    with _desk(coordinator) as desk:
+    with opened(coordinator) as desk:
         done = erase_client(client, desk, now=datetime.now(UTC))
-        _echo(
+        echo(
             {
                 "epoch": done.epoch,
                 "log_index": done.index,
@@ -76,11 +76,11 @@ def prove(
     at_least: AtLeast,
 ) -> None:
     """Print a proof that the client's level is at least so high, and not which it is."""
-    with _desk(coordinator) as desk:
+    with opened(coordinator) as desk:
         made = prove_level(
             client, at_least, desk, department=department, holder=b"", now=datetime.now(UTC)
         )
-        _echo(asdict(made) | {"anchor": made.anchor.hex(), "proof": made.proof.hex()})
+        echo(asdict(made) | {"anchor": made.anchor.hex(), "proof": made.proof.hex()})
 
 
 @app.command()
@@ -108,11 +108,12 @@ def check(
         epoch=epoch,
         now=int(datetime.now(UTC).timestamp()),
     )
-    _echo({"holds": True, "at_least": at_least, "department": department})
+    echo({"holds": True, "at_least": at_least, "department": department})
 
 
 @contextmanager
-def _desk(coordinator: Path) -> Iterator[Desk]:
+def opened(coordinator: Path) -> Iterator[Desk]:
+    """Open the coordinator's desk for one command."""
     desk = open_desk(load_coordinator_settings(coordinator))
     try:
         yield desk
@@ -120,5 +121,6 @@ def _desk(coordinator: Path) -> Iterator[Desk]:
         desk.engine.dispose()
 
 
-def _echo(body: object) -> None:
+def echo(body: object) -> None:
+    """Print an answer as JSON."""
     typer.echo(json.dumps(body, ensure_ascii=False, indent=2))

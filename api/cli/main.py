@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api.cli import asking, client, log, model, overseeing, planning
+from api.cli import asking, choices, client, log, model, overseeing, planning
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
@@ -30,18 +30,22 @@ app = typer.Typer(
 
 
 app.add_typer(log.app, epilog=EPILOG)
+for choice in choices.COMMANDS:
+    client.app.command()(choice)
 app.add_typer(client.app, epilog=EPILOG)
 app.add_typer(model.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,
     asking.price,
+    asking.explain,
     asking.budget,
     asking.odds,
     planning.solve,
     planning.what_if,
     planning.replay,
     overseeing.approve,
+    overseeing.withdrawals,
     overseeing.export,
     overseeing.verify,
 )

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from api.cli.exits import Exit
 from api.cli.options import Api, AsJson, Token, connect, say_json
-from api.cli.tables import approvals_table, opinions_table, report_tables
+from api.cli.tables import approvals_table, opinions_table, report_tables, withdrawals_table
 from api.demo.show import say
 from api.errors import InputInvalid
 from federation.coordinator.evidence_log import pinned_roster
@@ -46,6 +46,12 @@ def approve(
         state = approval["run"]["state"]
         say(Console(), f"Run {run} is {state}; {approval['given']} of 2 opinions are in.")
         Console().print(opinions_table(approval))
+
+
+def withdrawals(*, api: Api, token: Token, as_json: AsJson = False) -> None:
+    """Say of each release roughly how many of its clients have withdrawn since."""
+    found = connect(api, token).get("/api/v1/withdrawals")
+    say_json(found) if as_json else Console().print(withdrawals_table(found))
 
 
 def export(

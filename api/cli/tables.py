@@ -56,6 +56,17 @@ def approvals_table(approvals: Iterable[Json]) -> Table:
     return table
 
 
+def withdrawals_table(releases: Iterable[Json]) -> Table:
+    """Show each release with the bucket of clients who have withdrawn since."""
+    table = Table(title="Clients of its epoch who have withdrawn since")
+    for column in ("run", "kind", "purpose", "released", "epoch", "model", "withdrawn since"):
+        table.add_column(column, justify="right" if column == "withdrawn since" else "left")
+    for one in releases:
+        facts = (one["run"], one["kind"], escape(one["purpose"]), one["released_at"][:10])
+        table.add_row(*facts, str(one["epoch"]), escape(one["model"]), one["clients"])
+    return table
+
+
 def opinions_table(approval: Json) -> Table:
     """Show the opinions on one run that its reader may know."""
     table = Table()

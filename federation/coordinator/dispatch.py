@@ -122,11 +122,15 @@ class Dispatcher:
             self.gathered_at = self.now()
 
     def _tend(self) -> None:
-        """Now and then: a sign of life, a checkpoint, an end for approvals whose time is over."""
+        """Now and then: a sign of life, a checkpoint, and an end to what has run out.
+
+        Authorizations that have ended are closed without this: it writes their end down.
+        """
         if self.now() >= self.tended_at + TEND_S:
             self.alive()
             publish_if_grown(self.desk.evidence)
             self.tended_at = self.now()
+            self.desk.register.expire(datetime.now(UTC))
             try:
                 settle_all(self.desk, datetime.now(UTC))
             except PrivacyError as error:  # the ledger's: whoever asks next is told

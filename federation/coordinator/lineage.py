@@ -4,14 +4,15 @@ Nothing is stored per client: what the client had authorized follows from the cl
 to the run's epoch. Whether a department held a row of the client, only that department knows.
 """
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
+from consent.catalogue import Catalogue
 from consent.levels import Level
 from consent.register import Standing
 from federation.coordinator.consent_log import standings_after
 from federation.coordinator.desk import Desk
 from federation.coordinator.receipt_forms import family_closed_at, open_fields
-from federation.coordinator.runs import Run, RunState
 from federation.cube_plan import CubePlan
 from federation.plans import AnyPlan, read_plan
 from federation.question_plan import QuestionPlan
@@ -50,47 +51,49 @@ def uses_of(client_id: str, desk: Desk) -> list[Use]:
     """
     events = desk.register.history(client_id)
     standings = standings_after(events)
-    closed = family_closed_at(standings[events[-1].seq].household, desk)
+    changes = [event.seq for event in events]
+    closed = family_closed_at(standings[changes[-1]].household, desk)
+    catalogue, opened = desk.catalogue.digest(), _Opened(desk=desk, known={})
     found = []
-    for run in desk.runs.latest(limit=None):
-        if run.state is not RunState.RELEASED or run.label is None:
+    for past in desk.runs.released():
+        place = bisect_right(changes, past.epoch)
+        if not place:  # from before the client was entered
             continue
-        epoch = int(run.label["consent_epoch"])
-        standing = next((standings[e.seq] for e in reversed(events) if e.seq <= epoch), None)
-        if standing is not None:
-            use = _use(run, standing, desk, epoch=epoch, family_closed=closed(epoch))
-            found += [use] if use is not None else []
+        plan, standing = read_plan(past.plan), standings[changes[place - 1]]
+        if standing.level_at(past.at) is Level.NONE or plan.purpose in standing.objections:
+            continue
+        known, fields = plan.catalogue == catalogue, plan.fields
+        if known:
+            fields = opened.fields(plan, standing, past.at, family_closed=closed(past.epoch))
+            if not _counted(plan, set(fields)):
+                continue
+        found.append(
+            Use(
+                run=past.id,
+                kind=plan.kind,
+                purpose=plan.purpose,
+                released_at=past.at,
+                epoch=past.epoch,
+                departments=plan.cohort,
+                fields=fields,
+                model=past.model,
+                log_index=past.log_index if isinstance(past.log_index, int) else None,
+                known=known,
+            )
+        )
     return found
 
 
-def _use(
-    run: Run, standing: Standing, desk: Desk, *, epoch: int, family_closed: bool
-) -> Use | None:
-    plan, at = read_plan(run.plan), run.ended_at or 0
-    if standing.level_at(at) is Level.NONE or plan.purpose in standing.objections:
-        return None
-    known = plan.catalogue == desk.catalogue.digest()
-    fields = plan.fields
-    if known:
-        fields = open_fields(
-            fields, plan.purpose, standing, desk, family_closed=family_closed, now=at
-        )
-        if not _counted(plan, set(fields)):
-            return None
-    label, result = run.label or {}, run.result or {}
-    index = label.get("log_index")
-    return Use(
-        run=run.id,
-        kind=plan.kind,
-        purpose=plan.purpose,
-        released_at=at,
-        epoch=epoch,
-        departments=plan.cohort,
-        fields=fields,
-        model=str(result.get("model", "")),
-        log_index=index if isinstance(index, int) else None,
-        known=known,
-    )
+def least_level(plan: AnyPlan, catalogue: Catalogue) -> Level:
+    """Return the level from which on a client was counted, if nothing else closed what it took."""
+    match plan:
+        case QuestionPlan():
+            levels = [catalogue.field(name).level for name in plan.fields]
+            return max(levels, default=Level.BASIC_ASSETS)
+        case TrainingPlan():
+            return catalogue.field(plan.target).level
+        case CubePlan():
+            return min(catalogue.field(name).level for name in plan.fields)
 
 
 def _counted(plan: AnyPlan, opened: set[str]) -> bool:
@@ -102,3 +105,22 @@ def _counted(plan: AnyPlan, opened: set[str]) -> bool:
             return plan.target in opened
         case CubePlan():
             return bool(opened)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """What one client's standings opened to plans, looked up once for equal plans. Sensitive."""
+
+    desk: Desk = field(repr=False)
+    known: dict[object, tuple[str, ...]] = field(repr=False)
+
+    def fields(
+        self, plan: AnyPlan, standing: Standing, at: int, *, family_closed: bool
+    ) -> tuple[str, ...]:
+        level = standing.level_at(at)
+        key = (plan.purpose, plan.fields, standing.seq, level, family_closed)
+        if key not in self.known:
+            self.known[key] = open_fields(
+                plan.fields, plan.purpose, standing, self.desk, family_closed=family_closed, now=at
+            )
+        return self.known[key]

@@ -103,6 +103,21 @@ class Submission:
     new: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """A released run without what it answered: when (seconds), on which consent epoch, its model.
+
+    log_index: of the release, or what its label says instead.
+    """
+
+    id: str
+    plan: bytes
+    at: int
+    epoch: int
+    log_index: Any
+    model: str
+
+
 class Runs:
     """The table of runs in one database."""
 
@@ -173,6 +188,20 @@ class Runs:
             query = query.where(_RUNS.c.number < place.scalar_subquery())
         with self._engine.connect() as db:
             return [_run(row) for row in db.execute(query)]
+
+    def released(self) -> list[Past]:
+        """Return every released run, newest first, without reading what any of them answered."""
+        query = select(
+            _RUNS.c.id,
+            _RUNS.c.plan,
+            func.coalesce(_RUNS.c.ended_at, 0).label("at"),
+            func.coalesce(_RUNS.c.label["consent_epoch"].as_integer(), 0).label("epoch"),
+            _RUNS.c.label["log_index"].label("log_index"),
+            func.coalesce(_RUNS.c.result["model"].as_string(), "").label("model"),
+        ).where(_RUNS.c.state == RunState.RELEASED)
+        with self._engine.connect() as db:
+            rows = db.execute(query.order_by(_RUNS.c.number.desc()))
+            return [Past(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
     def by_request(self, request: str) -> Run | None:
         """Return the run that an idempotency key already made, if any."""

@@ -114,6 +114,20 @@ def test_a_refusal_is_exit_code_3(call: Call, tiny_folder: Path) -> None:
     assert call("analyst", "ask", tiny_folder / "refused.toml").stdout == ""
 
 
+def test_why_a_plan_is_refused_is_told_before_it_is_asked(
+    call: Call, question: Path, tiny_folder: Path
+) -> None:
+    fine = call("analyst", "explain", question)
+    assert fine.exit_code == 0
+    assert "income: level 1 (basic assets), open to product_insight, bond_model" in fine.stdout
+    refused = call("analyst", "explain", tiny_folder / "refused.toml")
+    assert refused.exit_code == Exit.REFUSED
+    assert "debt: level 4" in refused.stdout
+    assert "Refused (purpose-not-open)" in refused.stdout
+    told_ = json.loads(call("analyst", "explain", tiny_folder / "refused.toml", "--json").stdout)
+    assert (told_["passes"], told_["unit"]) == (False, "household")
+
+
 def test_a_price_and_the_budget_are_shown(call: Call, question: Path, tiny_folder: Path) -> None:
     assert told(call("analyst", "price", question, "--json"))["epsilon"] == pytest.approx(4.0)
     assert "ε = 8" in call("analyst", "price", tiny_folder / "training.toml").stdout

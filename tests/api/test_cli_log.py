@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -36,7 +37,7 @@ def log_verify(download: Path, firm: Path, *options: str) -> tuple[int, dict[str
     return done.exit_code, json.loads(done.stdout)
 
 
-def client(firm: Path, *arguments: str) -> object:
+def client(firm: Path, *arguments: str) -> Any:
     where = ["--coordinator", str(firm / "coordinator.toml")]
     done = RUNNER.invoke(app, ["client", *arguments, *where], catch_exceptions=False)
     assert done.exit_code == 0, done.output
@@ -89,7 +90,7 @@ def test_receipts_uses_and_erasure_are_printed_as_json(firm: Path) -> None:
     assert client(firm, "uses", "c0001") == []
     erased = client(firm, "erase", "c0001")
     assert isinstance(erased, dict)
-    assert erased["entry"]["what"] == "salts"
+    assert erased["entry"]["what"] == "pseudonym_key"
 
 
 def test_a_proof_is_checked_at_a_department_without_a_network(firm: Path) -> None:
@@ -104,3 +105,23 @@ def test_a_proof_is_checked_at_a_department_without_a_network(firm: Path) -> Non
     assert isinstance(RUNNER.invoke(app, [*ask, str(made["epoch"])]).exception, LevelProofInvalid)
     (firm / "proof.json").write_text("nothing")
     assert isinstance(RUNNER.invoke(app, [*ask, str(made["epoch"])]).exception, LevelProofInvalid)
+
+
+def test_a_clients_choices_have_commands(firm: Path) -> None:
+    assert client(firm, "object-to", "c0001", "bond_model")["epoch"] == 3
+    assert client(firm, "family", "c0001")["epoch"] == 4
+    standing = client(firm, "standing", "c0001")
+    assert (standing["objections"], standing["family_objection"]) == (["bond_model"], True)
+    reasons = {one["because"] for one in client(firm, "closed", "c0001", "bond_model")}
+    assert reasons == {"objection", "purpose", "family"}
+    client(firm, "object-to", "c0001", "bond_model", "--withdraw")
+    client(firm, "family", "c0001", "--withdraw")
+    until = client(firm, "level", "c0001", "2", "--until", "2099-01-01")
+    assert until["level"]["level"] == 2
+    standing = client(firm, "standing", "c0001")
+    assert standing["expires_at"] == "2099-01-01T00:00:00Z"
+    assert (standing["objections"], standing["family_objection"]) == ([], False)
+    proposal = client(firm, "stage", "c0002", "onboarding")
+    assert (proposal["needed"], proposal["stage"]["level"]["level"]) == (True, 1)
+    entered = client(firm, "enter", "c0003", "h1")
+    assert entered["level"]["level"] == 0

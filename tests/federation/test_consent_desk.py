@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from consent.events import ObjectForFamily, ObjectTo, SetLevel, WithdrawFamilyObjection
+from consent.events import Kind, ObjectForFamily, ObjectTo, SetLevel, WithdrawFamilyObjection
 from consent.log_entries import ConsentChanged, read_entry
 from consent.receipts import verify_logged, verify_receipt
 from federation.coordinator.approvals import give_opinion
@@ -162,3 +162,19 @@ def test_two_opinions_are_logged_when_both_are_in_and_name_nobody(
     kinds = [read_entry(entry).kind for entry in entries]
     assert kinds == ["approval", "approval", "plan"]
     assert not any(name in b"".join(entries) for name in (b"ann", b"bob", b"cid"))
+
+
+def test_the_coordinator_writes_ends_down_on_its_timer(coordinator: Coordinator) -> None:
+    desk, client = coordinator.dispatcher.desk, "CL-ended"
+    begun = now() - timedelta(hours=1)
+    desk.register.load([(client, client, 0)], begun)
+    ends = int(begun.timestamp()) + 120
+    request = SetLevel(client=client, level=2, expires_at=ends)
+    desk.register.record([request], begun + timedelta(minutes=1))
+    assert desk.register.level(client, now()) == 0  # closed already, by the clock
+    assert not coordinator.dispatcher.carry_out_next()
+    assert desk.register.history(client)[-1].kind is Kind.EXPIRED
+    epoch = desk.register.head()
+    coordinator.dispatcher.tended_at = 0
+    assert not coordinator.dispatcher.carry_out_next()
+    assert desk.register.head() == epoch
