@@ -72,6 +72,7 @@ ACCESS: Final[Mapping[str, Who | None]] = {
     f"GET {_CLIENT}/uses": OWN,
     f"POST {_CLIENT}/level-proof": OWN,
     f"DELETE {_CLIENT}": STEWARD,
+    "GET /api/v1/withdrawals": OVERSEERS,
     "GET /api/v1/stages": ANY,
     "POST /api/v1/level-proofs/check": ANY,
     "GET /api/v1/log/checkpoint": ANY,
