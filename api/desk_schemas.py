@@ -10,7 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from api.schemas import Loss, QuestionRequest, RunSummary
 from federation.coordinator.approvals import LEAST_REASON, MOST_REASON, Approval
-from federation.coordinator.studio import Solution, Target
+from federation.coordinator.studio import Solution
+from federation.coordinator.targets import Target
 from federation.plans import canonical
 from privacy.entries import Decided, Opinion
 from privacy.odds import Odds, Point

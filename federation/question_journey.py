@@ -11,7 +11,7 @@ from privacy.units import NeighboringRelation
 def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
     """Ask one question: find each client's owner if the plan wants it, then add the masked sums.
 
-    Returns one Release per block of the plan's layout: the count, then each mean's total.
+    Returns one Release per block of the plan's layout: the count, then every other sum.
     """
     plan = brief.plan
     if not isinstance(plan, QuestionPlan):
@@ -27,7 +27,7 @@ def ask_question(brief: Brief) -> Journey[tuple[Release, ...]]:
             noised[block.places],
             sensitivity=block.sensitivity,
             scale=block.scale,
-            rho=plan.rho_per_statistic,
+            rho=block.rho,
             unit=plan.unit,
             relation=NeighboringRelation.ADD_OR_REMOVE,
             bound=plan.bound,

@@ -2,35 +2,48 @@
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from federation.plan_base import BasePlan, Frozen, Name
 from federation.run_permit import Leg
+from federation.statistics.amounts import Mean, Sum, Trend, Variance
+from federation.statistics.counting import Count, Histogram, Top
+from federation.statistics.quantiles import Quantiles
+from federation.statistics.relations import Correlation, Proportion, Ratio
+from federation.statistics.summands import COUNT, Summand
 from privacy.loss import Rho, rounded_down
 from privacy.units import ContributionBound
 
+Statistic = Annotated[
+    Count
+    | Mean
+    | Sum
+    | Variance
+    | Proportion
+    | Ratio
+    | Correlation
+    | Histogram
+    | Top
+    | Quantiles
+    | Trend,
+    Field(discriminator="kind"),
+]
 
-class Count(Frozen):
-    """The number of clients in each cell."""
 
-    kind: Literal["count"] = "count"
+class Condition(Frozen):
+    """Only clients whose field is one of these labels; all its labels: only who has the field."""
 
-
-class Mean(Frozen):
-    """The mean of a number over the clients of each cell, each clipped to the field's bounds."""
-
-    kind: Literal["mean"] = "mean"
     field: Name
-
-
-Statistic = Annotated[Count | Mean, Field(discriminator="kind")]
+    one_of: tuple[str, ...] = Field(min_length=1, max_length=1000)
 
 
 class QuestionPlan(BasePlan):
     """One question, answered by one sum over the cohort.
 
+    ``where``: conditions that all hold of a counted client, each field once, by field.
     ``owned``: every client is counted by exactly one of the departments that know them, so one
     client moves the sum as much as one department's bound (Δ = C), at the price of one more leg.
     Otherwise a client known to k departments is counted k times (Δ = k·C).
@@ -39,12 +52,17 @@ class QuestionPlan(BasePlan):
     kind: Literal["question"] = "question"
     statistics: tuple[Statistic, ...] = Field(min_length=1, max_length=8)
     by: tuple[Name, ...] = Field(default=(), max_length=3)
+    where: tuple[Condition, ...] = Field(default=(), max_length=8)
     owned: bool = True
 
     @model_validator(mode="after")
-    def _each_statistic_once(self) -> Self:
-        if len(set(self.statistics)) < len(self.statistics):
+    def _each_once(self) -> Self:
+        plain = [s.model_copy(update={"weight": 1.0}) for s in self.statistics]
+        if len(set(plain)) < len(plain) or len({s.name for s in plain}) < len(plain):
             msg = "name each statistic once: asked twice it would cost twice"
+            raise ValueError(msg)
+        if any(a.field >= b.field for a, b in pairwise(self.where)):
+            msg = "where: name each field once, in alphabetical order"
             raise ValueError(msg)
         return self
 
@@ -67,19 +85,26 @@ class QuestionPlan(BasePlan):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The fields the plan opens, each once, in alphabetical order."""
-        means = (s.field for s in self.statistics if isinstance(s, Mean))
-        return tuple(sorted({*self.by, *means}))
+        """The fields the plan opens, each once, in alphabetical order; a client needs them all."""
+        asked = (name for statistic in self.statistics for name in statistic.fields)
+        return tuple(sorted({*self.by, *asked, *(one.field for one in self.where)}))
 
     @property
-    def rho_per_statistic(self) -> Rho:
-        """Each sum's share of ρ, rounded down: all together cost at most ρ, exactly.
+    def sums(self) -> Mapping[Summand, Rho]:
+        """The sums the plan releases, the count first, and the loss of each.
 
-        A mean needs the count beneath it, which is shared.
+        The weight of a statistic is shared evenly by its own sums; the count beneath them all has
+        the weight of the statistic that asks for it, or 1. A sum that several statistics need is
+        released once, at the largest weight. Each loss is rounded down: together they cost at most
+        ρ, exactly.
         """
-        return Rho(rounded_down(Fraction(self.rho) / self.released_sums))
-
-    @property
-    def released_sums(self) -> int:
-        """How many sums per cell the plan releases: one count, and one total for each mean."""
-        return 1 + sum(isinstance(s, Mean) for s in self.statistics)
+        weights: dict[Summand, Fraction] = {COUNT: Fraction(1)}
+        for statistic in self.statistics:
+            if isinstance(statistic, Count):
+                weights[COUNT] = Fraction(statistic.weight)
+            for summand in statistic.summands:
+                part = Fraction(statistic.weight) / len(statistic.summands)
+                weights[summand] = max(part, weights.get(summand, part))
+        whole = sum(weights.values())
+        rho = Fraction(self.rho)
+        return {s: Rho(rounded_down(rho * w / whole)) for s, w in weights.items()}

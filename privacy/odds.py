@@ -12,7 +12,6 @@ normal one by less than a thousandth of the advantage: measured on its probabili
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -21,13 +20,8 @@ from privacy.errors import InvalidBound, InvalidLoss
 from privacy.loss import Delta, Epsilon, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.planning import (
-    Sharing,
-    Statistic,
-    count_noise,
-    error,
     normal_quantile,
     positive,
-    total_noise,
 )
 
 MOST_EPSILON = 100.0
@@ -235,40 +229,6 @@ class Point:
     rho: Rho
     errors: tuple[float, ...]
     questions_left: int
-
-
-def what_if(
-    statistics: Sequence[Statistic],
-    sharing: Sharing,
-    epsilons: Sequence[Epsilon],
-    *,
-    sums: int,
-    delta: Delta,
-    remaining: Rho,
-) -> tuple[Point, ...]:
-    """Return one point per epsilon for a question whose sums share rho equally, as in a plan.
-
-    Args:
-        statistics: what is asked, at least one; 95 % intervals.
-        sharing: who adds noise.
-        epsilons: see log_grid.
-        sums: how many sums share rho: the count, and one total per mean; at least 1.
-        delta: where they are stated.
-        remaining: what the pool has left before the question.
-
-    Raises:
-        InvalidLoss: an epsilon is 0 or absurd.
-        InvalidBound: the sharing or the number of sums is out of range.
-    """
-    points = []
-    for epsilon in epsilons:
-        rho = rho_near(epsilon, delta)
-        each = Rho(rho.value / positive("sums", sums))
-        count, total = count_noise(each, sharing), total_noise(each, sharing)
-        errors = tuple(error(statistic, count=count, total=total) for statistic in statistics)
-        left = questions_left(remaining, rho)
-        points.append(Point(epsilon=epsilon, rho=rho, errors=errors, questions_left=left))
-    return tuple(points)
 
 
 def log_grid(lowest: Epsilon, highest: Epsilon, points: int) -> tuple[Epsilon, ...]:

@@ -19,6 +19,19 @@ _TWO = (
 )
 
 
+_TABLE = (
+    "counts raised to 0 where noise made them negative and moved by one amount so that they add up "
+    "to the noised total; parts of a histogram likewise to their count; a tree's levels made "
+    "consistent by least squares and rising; figures of noised sums over noised counts, clipped to "
+    "public bounds; a figure is left out where the noised count is within its own interval of "
+    "zero, and a cell where it is below the policy's threshold"
+)
+_TABLE_BIAS = (
+    "counts: none but where one was raised to 0; means and the like: slight where clients are few, "
+    "as ratios of noised sums; by group: not stated"
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
     """A label's words that depend on the kind of plan. ``unprotected`` continues UNPROTECTED."""
@@ -36,10 +49,8 @@ def words_of(plan: AnyPlan) -> Words:
             return Words(
                 model="distributed noise shares under secure aggregation",
                 unprotected=_OVERLAPS if plan.owned else "",
-                post_processing="noised totals over noised counts, clipped to public bounds; a "
-                "mean is left out where the noised count is within its own interval of zero",
-                bias="counts: none; means: slight where clients are few, as ratios of noised sums; "
-                "by group: not stated",
+                post_processing=_TABLE,
+                bias=_TABLE_BIAS,
             )
         case TrainingPlan():
             return Words(

@@ -14,11 +14,11 @@ from consent.catalogue import Catalogue
 from federation.coordinator.intervals import NOT_STATED, intervals_of
 from federation.coordinator.label_words import UNPROTECTED, words_of
 from federation.coordinator.policy import pool_of
-from federation.coordinator.question_result import LEVEL
 from federation.cube_layout import standard_error
 from federation.cube_plan import CubePlan
 from federation.plans import AnyPlan, digest
 from federation.question_plan import QuestionPlan
+from federation.statistics.figures import LEVEL
 from privacy.entries import Decided
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import MECHANISM, epsilon_of

@@ -5,6 +5,8 @@ the ledger holds the ρ it converts to, rounded down. ``policy.toml``::
 
     delta             = 1e-6
     automatic_epsilon = 1.0
+    least_count       = 20      # a cell with a noised count below it is not told
+    least_share       = 0.01    # the smallest part of its fields' labels that a filter keeps
     reason            = "the board's decision of 3 May"   # goes into the ledger with a change
 
     [firm]
@@ -62,6 +64,8 @@ class Policy(BaseModel):
     """Budgets of the firm and of each purpose, per client.
 
     automatic_epsilon: a plan that costs more than this, at δ, waits until two people agree.
+    least_count: a cell whose noised count is below it is not told.
+    least_share: a question whose conditions keep a smaller part of their fields' labels is refused.
     reason: why the policy was last changed; a changed budget is written with it.
     """
 
@@ -72,6 +76,8 @@ class Policy(BaseModel):
     purposes: dict[Name, Pool]
     automatic_epsilon: float = Field(gt=0, le=100)
     minimum_cohort: int = Field(default=2, ge=2)
+    least_count: float = Field(default=0.0, ge=0, le=1e6)
+    least_share: float = Field(default=0.01, ge=0, le=1)
     reason: Reason = NOT_STATED
 
     def budgets(self) -> dict[str, Budgets]:

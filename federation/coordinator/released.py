@@ -38,7 +38,9 @@ def released(
     match brief.plan:
         case QuestionPlan() as question:
             releases = drive(ask_question(brief), exchange)
-            return question_result(question, desk.catalogue, releases)
+            return question_result(
+                question, desk.catalogue, releases, threshold=desk.policy.least_count
+            )
         case TrainingPlan() as training:
             trained = drive(train_model(brief), exchange)
             architecture = architecture_of(training, desk.catalogue)

@@ -7,75 +7,35 @@ row is touched: counts and values are guesses that the asker states.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
-
-from pydantic import Field, TypeAdapter, ValidationError
 
 from federation import layout
 from federation.coordinator.desk import Desk, check, plan_of
 from federation.coordinator.policy import pool_of
-from federation.coordinator.question_result import LEVEL
+from federation.coordinator.targets import Wanted, sharing_of, wanted_of, weighted
 from federation.errors import PlanInvalid
-from federation.plan_base import Frozen, Name
-from federation.plans import explain
-from federation.question_plan import Mean, QuestionPlan
+from federation.question_plan import QuestionPlan
+from federation.statistics.amounts import Mean
+from federation.statistics.figures import LEVEL
+from federation.statistics.summands import COUNT, Summand, total
 from privacy.errors import TargetUnreachable
 from privacy.loss import Delta, Epsilon, Rho
 from privacy.odds import (
     Odds,
     Point,
-    check_delta,
     odds_of_release,
     questions_left,
+    rho_near,
     smallest_group,
-    what_if,
 )
 from privacy.odds_text import Language, sentences
 from privacy.planning import (
-    COUNT,
     LEAST_RHO,
     MOST_RHO,
-    TOLD_MARGIN,
-    Sharing,
-    Statistic,
     error,
     least_rho,
-    mean_of,
-    positive,
     standard_error,
 )
 from privacy.pools import lineage
-
-
-class CountTarget(Frozen):
-    """Counts within this many clients, in every cell."""
-
-    kind: Literal["count"] = "count"
-    within: float = Field(gt=0)
-
-
-class MeanTarget(Frozen):
-    """A mean within this much, in a cell of about so many clients with about this mean.
-
-    within: in the field's unit, or as a part of the guessed value if ``relative``.
-    clients, value: guesses: stated by a person or taken from an earlier release, never from rows.
-    """
-
-    kind: Literal["mean"] = "mean"
-    field: Name
-    within: float = Field(gt=0)
-    relative: bool = False
-    clients: float = Field(gt=0)
-    value: float
-
-    @property
-    def half_width(self) -> float:
-        """The half width that is wanted, in the field's unit."""
-        return self.within * abs(self.value) if self.relative else self.within
-
-
-Target = Annotated[CountTarget | MeanTarget, Field(discriminator="kind")]
-_TARGETS: TypeAdapter[tuple[CountTarget | MeanTarget, ...]] = TypeAdapter(tuple[Target, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +83,8 @@ def solve(
 ) -> Solution:
     """Find the least rho at which a question's answer meets every target.
 
-    All sums of a question share rho equally, so the costliest target decides.
+    Each mean with a target gets its own weight, so that the sums share rho as `planning.allocate`
+    says; what has no target keeps the weight that the request gives it.
 
     Args:
         request: a question as for plan_of, with neither rho nor epsilon.
@@ -136,8 +97,9 @@ def solve(
         InvalidBound: the policy's delta is not below 1 / n for a guessed count n.
         PurposeNotOpen, UnknownField, UnknownPurpose, CohortTooSmall, UnknownPool: as for submit.
     """
-    draft = _draft(request, desk)
-    wanted = _wanted(draft, targets, desk)
+    asked = _draft(request, desk)
+    wanted = wanted_of(asked, targets, desk)
+    draft = weighted(asked, wanted)
     fits = least_rho(lambda rho: not _missed(_predict(_at(draft, rho), wanted, desk)))
     remaining = _remaining(draft, desk)
     if fits is None or fits > remaining:
@@ -174,15 +136,17 @@ def curve(
     Raises:
         PlanInvalid, InvalidBound, PurposeNotOpen and the like: as solve.
     """
-    draft = _draft(request, desk)
-    return what_if(
-        [one.statistic for one in _wanted(draft, targets, desk)],
-        _sharing(draft),
-        epsilons,
-        sums=draft.released_sums,
-        delta=Delta(desk.policy.delta),
-        remaining=_remaining(draft, desk),
-    )
+    asked = _draft(request, desk)
+    wanted = wanted_of(asked, targets, desk)
+    draft, remaining = weighted(asked, wanted), _remaining(asked, desk)
+    delta = Delta(desk.policy.delta)
+    points = []
+    for epsilon in epsilons:
+        rho = rho_near(epsilon, delta)
+        errors = tuple(one.half_width for one in _predict(_at(draft, rho), wanted, desk))
+        left = questions_left(remaining, rho)
+        points.append(Point(epsilon=epsilon, rho=rho, errors=errors, questions_left=left))
+    return tuple(points)
 
 
 def _draft(request: Mapping[str, object], desk: Desk) -> QuestionPlan:
@@ -201,48 +165,6 @@ def _remaining(plan: QuestionPlan, desk: Desk) -> Rho:
     return min(desk.ledger.state(pool).remaining for pool in lineage(pool_of(plan.purpose)))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
-    name: str
-    field: str | None
-    statistic: Statistic
-    within: float
-
-
-def _wanted(
-    plan: QuestionPlan, targets: Sequence[Mapping[str, object]], desk: Desk
-) -> list[_Wanted]:
-    """Return the count first, which every mean rests on, then each mean with a target."""
-    try:
-        parsed = _TARGETS.validate_python(tuple(targets))
-    except ValidationError as error_:
-        raise PlanInvalid(f"targets: {explain(error_)}") from None
-    if not parsed:
-        raise PlanInvalid("targets: give at least one error to solve for")
-    names = [target.field if isinstance(target, MeanTarget) else None for target in parsed]
-    if len(set(names)) < len(names):
-        raise PlanInvalid("targets: give each statistic one")
-    asked = {s.field for s in plan.statistics if isinstance(s, Mean)} | {None}
-    if strangers := sorted(str(name) for name in set(names) - asked):
-        raise PlanInvalid(f"targets: the question asks for no mean of {strangers[0]}")
-    means = [target for target in parsed if isinstance(target, MeanTarget)]
-    counts = [target.within for target in parsed if isinstance(target, CountTarget)]
-    counts += [target.clients / TOLD_MARGIN for target in means]
-    count = _Wanted(name="count", field=None, statistic=COUNT, within=min(counts))
-    return [count, *(_mean(target, desk) for target in means)]
-
-
-def _mean(target: MeanTarget, desk: Desk) -> _Wanted:
-    lower, upper = layout.number_bounds(desk.catalogue.field(target.field))
-    check_delta(Delta(desk.policy.delta), target.clients)
-    return _Wanted(
-        name=f"mean {target.field}",
-        field=target.field,
-        statistic=mean_of(lower=lower, upper=upper, value=target.value, clients=target.clients),
-        within=positive(f"error of mean {target.field}", target.half_width),
-    )
-
-
 def _at(plan: QuestionPlan, rho: Rho) -> QuestionPlan:
     return plan.model_copy(update={"rho": rho.value})
 
@@ -250,22 +172,19 @@ def _at(plan: QuestionPlan, rho: Rho) -> QuestionPlan:
 def _noise(plan: QuestionPlan, desk: Desk) -> dict[str | None, float]:
     """Return the deviation of each block's noise, in clients or half widths: as its Release will.
 
-    The key is the block's field; None is the count.
+    The key is the field of a mean's total; None is the count.
     """
-    rho, sharing = plan.rho_per_statistic, _sharing(plan)
+    sharing = sharing_of(plan)
+    wanted: dict[Summand, str | None] = {COUNT: None}
+    wanted |= {total(s.field): s.field for s in plan.statistics if isinstance(s, Mean)}
     return {
-        b.field: standard_error(rho, sharing, sensitivity=b.sensitivity, scale=b.scale)
+        wanted[b.summand]: standard_error(b.rho, sharing, sensitivity=b.sensitivity, scale=b.scale)
         for b in layout.question_blocks(plan, desk.catalogue)
+        if b.summand in wanted
     }
 
 
-def _sharing(plan: QuestionPlan) -> Sharing:
-    return Sharing(
-        cohort=len(plan.cohort), tolerance=plan.tolerance, departments=plan.bound.contributions
-    )
-
-
-def _predict(plan: QuestionPlan, wanted: Sequence[_Wanted], desk: Desk) -> tuple[Prediction, ...]:
+def _predict(plan: QuestionPlan, wanted: Sequence[Wanted], desk: Desk) -> tuple[Prediction, ...]:
     noise = _noise(plan, desk)
     return tuple(
         Prediction(
@@ -283,7 +202,7 @@ def _missed(predictions: Sequence[Prediction]) -> bool:
 
 def _unreachable(
     draft: QuestionPlan,
-    wanted: Sequence[_Wanted],
+    wanted: Sequence[Wanted],
     desk: Desk,
     *,
     requested: Rho | None,

@@ -11,7 +11,9 @@ from federation.coordinator.evidence_log import json_digest
 from federation.coordinator.findings import Finding, Wrong
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.policy import Policy
+from federation.coordinator.question_result import retold
 from federation.plans import AnyPlan
+from federation.question_plan import QuestionPlan
 from privacy.entries import Decided
 from privacy.loss import Delta
 
@@ -66,11 +68,16 @@ def check_label(
             result=result,
         )
         true = label(plan, catalogue, facts)
+        told = retold(plan, catalogue, result) if isinstance(plan, QuestionPlan) else {}
     except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
         yield Finding(Wrong.LABEL, where, "its figures are not those of its plan")
         return
     true |= {"plan": run["digest"], "log_index": stated.get("log_index")}
     yield from _compare(where, stated, true)
+    if not all(_alike(result.get(key), value) for key, value in told.items()):
+        yield Finding(Wrong.LABEL, where, "tells other figures than its released sums give")
+    if result.get("threshold", policy.least_count) != policy.least_count:
+        yield Finding(Wrong.LABEL, where, "leaves out other cells than the policy in force said")
     if facts.epoch < run["epoch"]:
         yield Finding(Wrong.LABEL, where, "its consent is older than when it was asked")
     yield from _check_log(run, stated, result, log)

@@ -6,9 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from consent.catalogue import Field
-from federation import layout, training_layout
-from federation.node.columns import ABSENT, Column, Numbers, present
+from federation import training_layout
+from federation.node.columns import ABSENT, Column, present
 from federation.node.records import Records
+from federation.statistics.bounds import number_bounds, to_scale
 from models.objectives import Objective
 from privacy.lattice import IntVector
 
@@ -27,8 +28,8 @@ def cells(records: Records, fields: Sequence[Field]) -> IntVector:
     """
     index = np.zeros(len(records.client_ids), dtype=np.int64)
     for field in fields:
-        codes = _codes(field, records.columns[field.name])
-        index = index * len(field.labels()) + codes
+        code = codes(field, records.columns[field.name])
+        index = index * len(field.labels()) + code
     index[~records.complete(field.name for field in fields)] = ABSENT
     return index
 
@@ -59,7 +60,7 @@ def design(records: Records, fields: Sequence[Field]) -> npt.NDArray[np.float32]
             inputs[rows, start + column[rows].astype(np.intp)] = 1.0
         else:
             there = present(column)
-            value = scaled(field, column) if field.kind == "number" else 2.0 * column - 1.0
+            value = to_scale(field, column) if field.kind == "number" else 2.0 * column - 1.0
             inputs[:, start] = there
             inputs[:, start + 1] = np.where(there, value, 0.0)
         start = stop
@@ -82,36 +83,15 @@ def labels(field: Field, objective: Objective, column: Column) -> npt.NDArray[np
     """
     match objective:
         case Objective.AMOUNT:
-            return scaled(field, column).astype(np.float32)
+            return to_scale(field, column).astype(np.float32)
         case Objective.COUNT:
-            return np.floor(np.clip(column, *layout.number_bounds(field))).astype(np.float32)
+            return np.floor(np.clip(column, *number_bounds(field))).astype(np.float32)
         case _:
-            return _codes(field, column).astype(np.float32)
+            return codes(field, column).astype(np.float32)
 
 
-def scaled(field: Field, values: Column) -> Numbers:
-    """Clip a number field's values to its public bounds and map them to [−1, 1]; NaN stays NaN."""
-    lower, upper = layout.number_bounds(field)
-    x = np.asarray(np.clip(values, lower, upper), dtype=np.float64)
-    ends = np.array([lower, upper])
-    if field.transform == "signed_log":
-        x, ends = _signed_log(x), _signed_log(ends)
-    half = (ends[1] - ends[0]) / 2
-    return np.asarray(np.clip((x - (ends[0] + half)) / half, -1.0, 1.0), dtype=np.float64)
-
-
-def in_half_widths(field: Field, values: Column) -> Numbers:
-    """Express a number in half ranges around the middle of its bounds, as its total is summed."""
-    lower, upper = layout.number_bounds(field)
-    half = (upper - lower) / 2
-    return np.asarray((np.clip(values, lower, upper) - (lower + upper) / 2) / half, np.float64)
-
-
-def _codes(field: Field, column: Column) -> IntVector:
+def codes(field: Field, column: Column) -> IntVector:
+    """Return each value's place among its field's labels; of no meaning where it is absent."""
     if field.kind == "number":
         return np.searchsorted(np.asarray(field.edges), column, side="right").astype(np.int64)
     return column.astype(np.int64)
-
-
-def _signed_log(values: Numbers) -> Numbers:
-    return np.asarray(np.sign(values) * np.log1p(np.abs(values)), dtype=np.float64)

@@ -2,7 +2,8 @@
 
 A question counts a department's clients whose every field of the plan is open and present, so its
 count is also the count under each of its means; in an owned plan, only those of them that this
-department owns.
+department owns. Tokens are sent of all of them, whatever the conditions of the plan: how long the
+list is tells the coordinator nothing of who meets them.
 """
 
 import numpy as np
@@ -11,12 +12,13 @@ from federation import layout
 from federation.errors import ProtocolError
 from federation.node.admission import Admitted
 from federation.node.columns import ABSENT
-from federation.node.features import cells, in_half_widths
+from federation.node.features import cells
 from federation.node.node import Node
 from federation.node.opening import opened
 from federation.node.ownership import owned_rows, sent_tokens
+from federation.node.question_sums import bounded, meets
 from federation.question_plan import QuestionPlan
-from privacy.bounds import BoundedSum, bounded_count, bounded_total
+from privacy.bounds import BoundedSum
 from privacy.mechanisms import NoisedShare, add_noise_share
 
 
@@ -29,7 +31,7 @@ def question_tokens(node: Node, admitted: Admitted, plan: QuestionPlan) -> bytes
 def question_sums(
     node: Node, admitted: Admitted, plan: QuestionPlan, owned_bits: bytes
 ) -> tuple[BoundedSum, ...]:
-    """Return one bounded sum for each block of the question's layout: the count, then the totals.
+    """Return one bounded sum for each block of the question's layout, the count first.
 
     Args:
         node: the department's.
@@ -48,28 +50,15 @@ def question_sums(
         counted &= owned_rows(node, admitted, records, owned_bits)
     elif owned_bits:
         raise ProtocolError("The plan has no owners, yet ownership came with it.")
-    by = layout.by_fields(plan, node.catalogue)
+    catalogue = node.catalogue
+    for condition in plan.where:
+        counted &= meets(condition, catalogue.field(condition.field), records)
+    by = layout.by_fields(plan, catalogue)
     cell = np.where(counted, cells(records, by), ABSENT)
-    sums = []
-    for block in layout.question_blocks(plan, node.catalogue):
-        if block.field is None:
-            bounded = bounded_count(
-                cell, block.size, scale=block.scale, unit=plan.unit, bound=plan.bound
-            )
-        else:
-            values = in_half_widths(node.catalogue.field(block.field), records.columns[block.field])
-            bounded = bounded_total(
-                block.name,
-                values,
-                cell,
-                block.size,
-                lower=-1.0,
-                upper=1.0,
-                unit=plan.unit,
-                bound=plan.bound,
-            )
-        sums.append(bounded)
-    return tuple(sums)
+    return tuple(
+        bounded(block, plan, records, catalogue, cell)
+        for block in layout.question_blocks(plan, catalogue)
+    )
 
 
 def noised_sums(
@@ -78,11 +67,11 @@ def noised_sums(
     """Add this node's noise share to each sum; together they are ρ-zCDP in the cohort's sum."""
     return tuple(
         add_noise_share(
-            bounded,
-            rho=plan.rho_per_statistic,
+            bounded_sum,
+            rho=rho,
             cohort=len(plan.cohort),
             tolerance=plan.tolerance,
             noise=node.noise,
         )
-        for bounded in sums
+        for bounded_sum, rho in zip(sums, plan.sums.values(), strict=True)
     )

@@ -59,7 +59,7 @@ def releases(plan: QuestionPlan, clients: int, mean: float) -> list[Release]:
                 sums,
                 sensitivity=block.sensitivity,
                 scale=block.scale,
-                rho=plan.rho_per_statistic,
+                rho=block.rho,
                 unit=plan.unit,
                 relation=NeighboringRelation.ADD_OR_REMOVE,
                 bound=plan.bound,

@@ -87,9 +87,7 @@ def test_a_client_moves_as_many_departments_as_the_plan_says(
 def test_every_blocks_noise_share_is_wide_enough(rho: float) -> None:
     plan = question(rho=rho, statistics=({"kind": "mean", "field": "income"},))
     for block in layout.question_blocks(plan, CATALOGUE):
-        sigma = share_sigma(
-            sensitivity=block.sensitivity, rho=plan.rho_per_statistic, cohort=2, tolerance=1
-        )
+        sigma = share_sigma(sensitivity=block.sensitivity, rho=block.rho, cohort=2, tolerance=1)
         assert sigma >= MINIMUM_SHARE_SIGMA
 
 
@@ -177,7 +175,8 @@ def test_the_largest_question_has_room_for_the_noise_of_the_least_loss() -> None
     nobody = np.zeros(0, dtype=np.int64)
     count = bounded_count(nobody, 1, scale=scale, unit=plan.unit, bound=plan.bound)
     for bounded in (count, nobodys_total(plan)):
-        add_noise_share(bounded, rho=plan.rho_per_statistic, cohort=16, tolerance=15, noise=flat)
+        rho = min(plan.sums.values())
+        add_noise_share(bounded, rho=rho, cohort=16, tolerance=15, noise=flat)
 
 
 def test_the_noise_of_a_millionth_of_the_least_loss_has_no_room() -> None:

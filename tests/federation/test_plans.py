@@ -104,7 +104,7 @@ def test_the_parts_of_a_question_cost_no_more_than_the_plan_says(rho: float, mea
     asked = [{"kind": "mean", "field": f"f{n}"} for n in range(means)]
     plan = read_plan(QUESTION | {"rho": rho, "statistics": asked})
     assert isinstance(plan, QuestionPlan)
-    total = plan.released_sums * Fraction(plan.rho_per_statistic.value)
+    total = sum(Fraction(part.value) for part in plan.sums.values())
     assert total <= Fraction(rho)
     assert float(total) == pytest.approx(rho)
 

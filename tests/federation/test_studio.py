@@ -126,7 +126,7 @@ def minted(plan: QuestionPlan, block: layout.Block, noised: np.ndarray) -> Relea
         noised,
         sensitivity=block.sensitivity,
         scale=block.scale,
-        rho=plan.rho_per_statistic,
+        rho=block.rho,
         unit=plan.unit,
         relation=layout.RELATION,
         bound=plan.bound,
@@ -258,7 +258,7 @@ def noised(plan: QuestionPlan, block: layout.Block, absent: int) -> Release:
         else:
             held = bounded_total("t", values, cells, block.size, lower=-1, upper=1, **own)
         share = add_noise_share(
-            held, rho=plan.rho_per_statistic, cohort=len(plan.cohort), tolerance=plan.tolerance
+            held, rho=block.rho, cohort=len(plan.cohort), tolerance=plan.tolerance
         )
         noised_sum += held.values if node < absent else share.values
     return minted(plan, block, noised_sum)
@@ -277,8 +277,9 @@ def misses(solution: Solution, absent: int = 0) -> dict[str, np.ndarray]:
         found["total"].append(sums - CLIENTS * VALUE)
         groups = count.values.reshape(-1, BINS)
         found["rank"].append(groups[:, : BINS // 2].sum(axis=1) / groups.sum(axis=1) - 0.5)
-    noise = {"count": planning.count_noise(plan.rho_per_statistic, THREE)}
-    noise["total"] = planning.total_noise(plan.rho_per_statistic, THREE)
+    of_count, of_total = plan.sums.values()
+    noise = {"count": planning.count_noise(of_count, THREE)}
+    noise["total"] = planning.total_noise(of_total, THREE)
     median = planning.rank_of(share=0.5, bins=BINS, clients=BINS * CLIENTS)
     others = [planning.total_of(lower=-1000, upper=9000), median]
     promised = [*half_widths(solution), *(planning.error(one, **noise) for one in others)]

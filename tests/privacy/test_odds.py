@@ -23,10 +23,9 @@ from privacy.odds import (
     questions_left,
     rho_near,
     smallest_group,
-    what_if,
 )
 from privacy.odds_text import percent, sentences
-from privacy.planning import COUNT, Sharing, count_noise, error, mean_of, total_noise
+from privacy.planning import Sharing
 
 DELTA = Delta(1e-6)
 THREE = Sharing(cohort=3, tolerance=1, departments=1)
@@ -146,22 +145,6 @@ def test_discrete_noise_gives_the_promised_odds_to_a_thousandth(shift: int) -> N
 def test_the_fast_rho_stays_just_below_opendp(epsilon: Epsilon, delta: Delta) -> None:
     fast, asked = rho_near(epsilon, delta).value, rho_for(epsilon, delta).value
     assert asked * (1 - 1e-11) <= fast <= asked
-
-
-def test_a_curve_says_what_each_epsilon_buys() -> None:
-    statistics = [COUNT, mean_of(lower=0, upper=10, value=4, clients=500)]
-    grid = log_grid(Epsilon(0.1), Epsilon(10.0), 9)
-    remaining = rho_for(Epsilon(4.0), DELTA)
-    points = what_if(statistics, THREE, grid, sums=2, delta=DELTA, remaining=remaining)
-    assert [p.epsilon.value for p in points] == pytest.approx(np.geomspace(0.1, 10, 9).tolist())
-    for point, epsilon in zip(points, grid, strict=True):
-        half = Rho(rho_near(epsilon, DELTA).value / 2)
-        count, total = count_noise(half, THREE), total_noise(half, THREE)
-        assert point.errors == tuple(error(s, count=count, total=total) for s in statistics)
-        assert point.questions_left == math.floor(remaining.value / point.rho.value)
-    errors = [p.errors for p in points]
-    assert errors == sorted(errors, reverse=True)
-    assert points[-1].questions_left == 0 < points[0].questions_left
 
 
 @given(st.integers(1, 1000), st.floats(1e-6, 1).map(Rho))

@@ -82,7 +82,7 @@ def training(firm: Any) -> Plan:
 
 def mu_of_question(plan: Plan) -> float:
     assert isinstance(plan, QuestionPlan)
-    return math.sqrt(2 * plan.rho_per_statistic.value)
+    return math.sqrt(2 * min(plan.sums.values()).value)
 
 
 def mu_of_training(plan: Plan) -> float:

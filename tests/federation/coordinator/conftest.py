@@ -128,7 +128,7 @@ def figures(plan: QuestionPlan, desk: Desk) -> dict[str, Any]:
             np.full(block.size, 300 * block.scale if block.field is None else 5, np.int64),
             sensitivity=block.sensitivity,
             scale=block.scale,
-            rho=plan.rho_per_statistic,
+            rho=block.rho,
             unit=plan.unit,
             relation=NeighboringRelation.ADD_OR_REMOVE,
             bound=plan.bound,

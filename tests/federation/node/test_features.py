@@ -8,8 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.catalogue import Field
-from federation.node.features import cells, design, in_half_widths, scaled
+from federation.node.features import cells, design
+from federation.node.question_sums import in_half_widths
 from federation.node.records import Records
+from federation.statistics.bounds import from_scale, to_scale
+from federation.statistics.summands import Amount
 
 COMMON: dict[str, Any] = {"title": "-", "departments": ("risk",), "level": 1, "purposes": ("r",)}
 AGE = Field.model_validate(
@@ -107,10 +110,13 @@ def test_no_field_is_one_cell_for_everyone() -> None:
 def test_a_number_is_scaled_by_its_public_bounds(
     field: Field, value: float, expected: float
 ) -> None:
-    assert scaled(field, np.array([value]))[0] == pytest.approx(expected, abs=1e-12)
+    place = to_scale(field, np.array([value]))
+    assert place[0] == pytest.approx(expected, abs=1e-12)
+    assert to_scale(field, from_scale(field, place)) == pytest.approx(place, abs=1e-12)
 
 
 @given(st.lists(st.floats(allow_nan=False), max_size=9))
 def test_a_total_adds_at_most_one_half_width(values: list[float]) -> None:
     for field in (AGE, DEBT):
-        assert (np.abs(in_half_widths(field, np.array(values, dtype=float))) <= 1 + 1e-15).all()
+        amounts = in_half_widths(Amount(field.name), field, np.array(values, dtype=float))
+        assert (np.abs(amounts) <= 1 + 1e-15).all()

@@ -1,0 +1,1 @@
+"""What a question may ask: one fixed template for each kind of statistic."""
