@@ -164,6 +164,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.RunStopped: _kind(_CLASH, "run-stopped", "The run was stopped"),
     federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
     # its coordinator
+    coordinator.FilterTooNarrow: _kind(_NO, "filter-too-narrow", "The filter is too narrow"),
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),
     coordinator.OwnPlan: _kind(_NO, "own-plan", "Nobody approves what they ask"),
     coordinator.OpinionGiven: _kind(_CLASH, "opinion-given", "The opinion is in and stands"),

@@ -44,12 +44,22 @@ class _PlanRequest(_Wire):
 
     def request(self) -> dict[str, object]:
         """Return what the desk turns into a plan: what the caller has set, and the kind."""
-        values = self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+        values = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
         return values | {"kind": self.model_dump()["kind"]}
 
 
+class ConditionRequest(_Wire):
+    """Only clients whose field is one label, one of some, or from one public edge up to another."""
+
+    field: Name
+    equal: str | None = None
+    one_of: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1000)
+    from_: float | None = Field(default=None, alias="from")
+    to: float | None = None
+
+
 class QuestionRequest(_PlanRequest):
-    """A question: counts and means of clients, in the cells that the ``by`` fields span."""
+    """A question: statistics of clients, in the cells that the ``by`` fields span."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -66,6 +76,7 @@ class QuestionRequest(_PlanRequest):
     kind: Literal["question"] = "question"
     statistics: tuple[Statistic, ...] = Field(min_length=1, max_length=8)
     by: tuple[Name, ...] = Field(default=(), max_length=3)
+    where: tuple[ConditionRequest, ...] = Field(default=(), max_length=16)
     owned: bool = Field(default=True, description="count each client at one department only")
 
 

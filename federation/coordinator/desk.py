@@ -6,10 +6,7 @@ Everything here happens before any node hears of the plan, and nothing here touc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from hashlib import sha256
-from typing import Any
 
-import rfc8785
 from sqlalchemy import Engine
 
 from consent.catalogue import Catalogue, load_catalogue
@@ -17,6 +14,14 @@ from consent.decisions import check_fields
 from consent.store import Register
 from federation import plan_check
 from federation.budgets import keep_to_policy
+from federation.coordinator.cache import (
+    grounds_of,
+    question_name,
+    run_name,
+    standing_epochs,
+    standing_run,
+)
+from federation.coordinator.data_epochs import DataEpochs
 from federation.coordinator.documents import keep_documents
 from federation.coordinator.evidence_log import (
     Evidence,
@@ -25,13 +30,16 @@ from federation.coordinator.evidence_log import (
     open_evidence,
     open_register,
 )
+from federation.coordinator.filters import check_filter
 from federation.coordinator.policy import Policy, load_policy, pool_of
 from federation.coordinator.protection import protected
 from federation.coordinator.runs import Run, Runs, Submission
 from federation.coordinator.settings import CoordinatorSettings
+from federation.coordinator.spelling import spelled
 from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
 from federation.plans import AnyPlan, canonical, digest, read_plan
+from federation.question_plan import QuestionPlan
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.pools import PoolState, lineage
@@ -51,6 +59,7 @@ class Desk:
     ledger: Ledger = field(repr=False)
     register: Register = field(repr=False)
     evidence: Evidence = field(repr=False)
+    data_epochs: DataEpochs = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +117,7 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
         ledger=Ledger(engine, head=settings.models / "ledger.head"),
         register=open_register(engine, evidence),
         evidence=evidence,
+        data_epochs=DataEpochs(engine),
     )
     desk.ledger.verify()
     at = now or datetime.now(UTC)
@@ -135,6 +145,8 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
         if "rho" in values or not isinstance(epsilon, int | float) or not 0 < epsilon <= 100:  # noqa: PLR2004
             raise PlanInvalid("epsilon: give either epsilon, between 0 and 100, or rho")
         values["rho"] = desk.policy.rho(float(epsilon)).value
+    if values.get("kind") == "question":
+        values = spelled(values, desk.catalogue)
     if isinstance(features := values.get("features"), list | tuple):
         values["features"] = sorted({str(name) for name in features})
     if isinstance(cohort := values.get("cohort"), list | tuple):
@@ -178,7 +190,7 @@ def submit(
     Raises:
         RequestMismatch: the key was used for another plan.
         PurposeNotOpen, UnknownField, UnknownPurpose: by the catalogue.
-        CohortTooSmall: by the policy.
+        CohortTooSmall, FilterTooNarrow: by the policy.
         BudgetExceeded: by the ledger.
         PlanInvalid, NoiseTooSmall: the plan cannot be carried out as it is.
     """
@@ -189,9 +201,10 @@ def submit(
             raise RequestMismatch(request)
         return Submission(run=earlier, new=False)
     check(plan, desk)
-    epoch = desk.register.head()
-    question = question_name(plan, epoch)
-    if (answered := standing_answer(plan, desk, epoch=epoch, at=int(at.timestamp()))) is not None:
+    epoch, grounds = desk.register.head(), grounds_of(plan, desk.policy, desk.data_epochs)
+    question = question_name(plan, epoch, grounds)
+    seconds = int(at.timestamp())
+    if (answered := standing_answer(plan, desk, epoch=epoch, at=seconds)) is not None:
         return Submission(run=answered, new=False)
     waiting = needs_approval(plan, desk)
     attempt = desk.runs.attempts(name, question)
@@ -200,7 +213,7 @@ def submit(
         desk.ledger.state(pool_of(plan.purpose))  # there must be a budget, however little is left
     else:
         desk.ledger.reserve(pool_of(plan.purpose), Rho(value=plan.rho), run, at)
-        log_accepted(desk.evidence, plan, run=run, asker=asker, at=int(at.timestamp()))
+        log_accepted(desk.evidence, plan, run=run, asker=asker, at=seconds)
     return desk.runs.add(
         run=run,
         request=request,
@@ -210,23 +223,17 @@ def submit(
         question=question,
         attempt=attempt,
         epoch=epoch,
-        now=int(at.timestamp()),
+        grounds=grounds,
+        now=seconds,
         waiting=waiting,
     )
 
 
 def standing_answer(plan: AnyPlan, desk: Desk, *, epoch: int, at: int) -> Run | None:
-    """Return the run that answers an equal question for free now, if there is one.
-
-    It is one of the same consent epoch, or one that came in since the current span of
-    ``answers_stand_s`` began: then whether an answer is free does not depend on who changed what.
-    """
-    span = desk.settings.answers_stand_s
-    earlier = desk.runs.epochs_since(at - at % span) if span else []
-    for each in dict.fromkeys([epoch, *earlier]):
-        if (found := desk.runs.answering(question_name(plan, each))) is not None:
-            return found
-    return None
+    """Return the run that answers an equal question for free now, if there is one."""
+    grounds, span = grounds_of(plan, desk.policy, desk.data_epochs), desk.settings.answers_stand_s
+    epochs = standing_epochs(desk.runs, epoch=epoch, span=span, at=at)
+    return standing_run(plan, desk.runs, epochs=epochs, grounds=grounds)
 
 
 def check(plan: AnyPlan, desk: Desk) -> None:
@@ -237,23 +244,13 @@ def check(plan: AnyPlan, desk: Desk) -> None:
         raise CohortTooSmall(len(plan.cohort), desk.policy.minimum_cohort)
     if unknown := set(plan.cohort) - set(desk.catalogue.departments):
         raise PlanInvalid(f"cohort: {', '.join(sorted(unknown))} is no department of this firm")
+    if isinstance(plan, QuestionPlan):
+        check_filter(plan, desk.catalogue, least=desk.policy.least_share)
 
 
 def needs_approval(plan: AnyPlan, desk: Desk) -> bool:
     """Say whether a plan costs more than one person may spend."""
     return plan.rho > desk.policy.rho(desk.policy.automatic_epsilon).value
-
-
-def question_name(plan: AnyPlan, epoch: int) -> str:
-    """Name what is asked, whoever asks and why: the plan without its reason, in one epoch."""
-    body = plan.model_copy(update={"reason": "-"}).model_dump(mode="json")
-    asked: dict[str, Any] = {"plan": body, "epoch": epoch}
-    return sha256(rfc8785.dumps(asked)).hexdigest()
-
-
-def run_name(question: str, attempt: int) -> str:
-    """Name a run by its question and attempt: whoever holds the plan can check the name."""
-    return sha256(f"{question} {attempt}".encode()).hexdigest()[:16]
 
 
 def budgets(desk: Desk, *, now: datetime | None = None) -> list[PoolView]:

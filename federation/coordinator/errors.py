@@ -124,3 +124,15 @@ class ProposalEnded(FederationError):
         )
         self.proposal = proposal
         self.state = state
+
+
+class FilterTooNarrow(FederationError):
+    """A question's conditions keep too small a part of their fields' labels; both are public."""
+
+    def __init__(self, share: float, least: float) -> None:
+        super().__init__(
+            f"The conditions keep {share:.3%} of their fields' labels; the policy asks for at "
+            f"least {least:.3%}. Name more labels, or fewer conditions."
+        )
+        self.share = share
+        self.least = least

@@ -187,6 +187,7 @@ def _plain_run(run: Run) -> Json:
         "question": run.question,
         "attempt": run.attempt,
         "epoch": run.epoch,
+        "grounds": run.grounds,
         "state": run.state.value,
         "accepted_at": run.accepted_at,
         "ended_at": run.ended_at,

@@ -42,6 +42,7 @@ _RUNS = Table(
     Column("question", String(64), nullable=False, index=True),
     Column("attempt", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
+    Column("grounds", String(64), nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("progress", Float, nullable=False, default=0.0),
     Column("step", String(200), nullable=False, default=""),
@@ -72,8 +73,9 @@ class RunState(StrEnum):
 class Run:
     """One plan that came in. ``plan`` is canonical JSON; all of it may be shown to the asker.
 
-    question: names the answer: the plan without its reason, in the consent epoch it was asked.
-    epoch: that consent epoch. accepted_at: when it came in.
+    question: names the answer: the plan without its reason, in the consent epoch it was asked, on
+    its grounds. epoch: that consent epoch. grounds: name the policy and the data.
+    accepted_at: when it came in.
     result: what was released, or None. refusal: {"code", "text"}, or None.
     """
 
@@ -85,6 +87,7 @@ class Run:
     question: str
     attempt: int
     epoch: int
+    grounds: str
     state: RunState
     progress: float
     step: str
@@ -147,6 +150,7 @@ class Runs:
         question: str,
         attempt: int,
         epoch: int,
+        grounds: str,
         now: int,
         waiting: bool = False,
     ) -> Submission:
@@ -160,6 +164,7 @@ class Runs:
             question=question,
             attempt=attempt,
             epoch=epoch,
+            grounds=grounds,
             state=RunState.WAITING if waiting else RunState.ACCEPTED,
             progress=0.0,
             step=_APPROVAL if waiting else _TURN,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from consent.catalogue import Catalogue
 from consent.log_export import read_export
 from federation.coordinator.approvals import approved, counted
-from federation.coordinator.desk import run_name
+from federation.coordinator.cache import question_name_of, run_name
 from federation.coordinator.export import EvidenceFile
 from federation.coordinator.findings import Finding, Wrong
 from federation.coordinator.policy import Policy, pool_of
@@ -33,6 +33,7 @@ _SHAPE: Mapping[str, type | tuple[type, ...]] = {
     "question": str,
     "attempt": int,
     "epoch": int,
+    "grounds": str,
     "state": str,
     "accepted_at": int,
     "ended_at": (int, type(None)),
@@ -142,8 +143,8 @@ def _check(run: Json, books: _Books) -> Iterator[Finding]:
 def _names(run: Json) -> tuple[str, str]:
     """Recompute the plan's digest and the question's name from what stands in the file."""
     plan = rfc8785.dumps(run["plan"])
-    asked = {"plan": {**run["plan"], "reason": "-"}, "epoch": run["epoch"]}
-    return sha256(plan).hexdigest(), sha256(rfc8785.dumps(asked)).hexdigest()
+    asked = {**run["plan"], "reason": "-"}
+    return sha256(plan).hexdigest(), question_name_of(asked, run["epoch"], run["grounds"])
 
 
 def _check_charge(run: Json, plan: AnyPlan, books: _Books, state: LedgerState) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ from federation.coordinator.approvals import (
     give_opinion,
     settle_all,
 )
+from federation.coordinator.data_epochs import DataEpochs
 from federation.coordinator.desk import Desk, plan_of, submit
 from federation.coordinator.errors import NotWaiting, OpinionGiven, OwnPlan
 from federation.coordinator.evidence_log import open_evidence
@@ -69,6 +70,7 @@ def opened(engine: sa.Engine, consent_keys: Path) -> Desk:
         ledger=Ledger(engine),
         register=Register(engine),
         evidence=open_evidence(settings, engine),
+        data_epochs=DataEpochs(engine),
     )
     for pool in ("firm", "firm/review"):
         desk.ledger.open_pool(pool, Rho(1.5), Delta(policy.delta), AT)

@@ -33,6 +33,7 @@ def _add(
         question=question,
         attempt=runs.attempts(digest, question),
         epoch=1,
+        grounds="0" * 64,
         now=1,
         waiting=waiting,
     )

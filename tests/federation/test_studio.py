@@ -61,9 +61,7 @@ MEAN = {"kind": "mean", "field": "income", "within": 0.2, "relative": True}
 MEAN |= {"clients": 256, "value": 3000}
 
 
-class Absent:
-    """A data store that is not there: whoever looks finds out."""
-
+class Absent:  # a data store that is not there: whoever looks finds out
     def __getattr__(self, name: str) -> object:
         raise AssertionError(f"the studio looked at {name} of a data store")
 
@@ -86,11 +84,12 @@ def opened(folder: Path, policy: Policy) -> Desk:
         ledger=ledger,
         register=absent,
         evidence=absent,
+        data_epochs=absent,
     )
 
 
-def half_widths(solution: Solution) -> list[float]:
-    return [p.half_width for p in solution.predictions]
+def half_widths(found: Solution) -> list[float]:
+    return [p.half_width for p in found.predictions]
 
 
 def test_a_question_is_solved_with_every_data_store_absent(desk: Desk) -> None:
@@ -241,8 +240,7 @@ def test_a_cohort_the_policy_finds_too_small_is_refused(tmp_path: Path) -> None:
         solve(QUESTION | {"cohort": ["advisory", "risk"]}, [COUNT], desk)
 
 
-CLIENTS, VALUE, BINS = 256, 3000.0, 4
-Z = planning.normal_quantile(planning.LEVEL)
+CLIENTS, VALUE, BINS, Z = 256, 3000.0, 4, planning.normal_quantile(planning.LEVEL)
 THREE = planning.Sharing(cohort=3, tolerance=1, departments=1)
 
 
