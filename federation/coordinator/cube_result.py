@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from consent.catalogue import Catalogue
-from federation.coordinator.question_result import LEVEL
 from federation.cube_layout import cube_layout
 from federation.cube_plan import CubePlan
+from federation.statistics.figures import LEVEL
 from privacy.mechanisms import Release
 
 
