@@ -138,6 +138,7 @@ def apply(policy: Policy, desk: Desk, *, base: str, who: str, now: datetime | No
         ledger=desk.ledger,
         register=desk.register,
         evidence=desk.evidence,
+        data_epochs=desk.data_epochs,
     )
 
 
@@ -147,6 +148,8 @@ def _figures(policy: Policy) -> dict[str, float | None]:
         "delta": policy.delta,
         "automatic_epsilon": policy.automatic_epsilon,
         "minimum_cohort": policy.minimum_cohort,
+        "least_count": policy.least_count,
+        "least_share": policy.least_share,
     }
     for place, pool in pools.items():
         found |= {f"{place}.{window}": getattr(pool, window) for window in _WINDOWS}
