@@ -20,6 +20,7 @@ from privacy.loss import Delta
 from privacy.windows import Window
 
 _WINDOWS = ("epsilon", "year_epsilon", "month_epsilon")
+_LEAST = ("minimum_cohort", "least_count", "least_share")
 _HEADER = "# Written by the privacy desk. Comments are not kept.\n\n"
 
 
@@ -158,7 +159,7 @@ def _figures(policy: Policy) -> dict[str, float | None]:
 
 def _raises(key: str, before: float | None, after: float | None) -> bool:
     """Say whether a changed figure allows more. A new purpose does, a limit taken away does."""
-    if key == "minimum_cohort":
+    if key in _LEAST:
         return (after or 0) < (before or 0)
     if before is None:
         return key.endswith(".epsilon")
@@ -170,7 +171,7 @@ def _write(policy: Policy, path: Path) -> None:
     lines = [_HEADER.rstrip("\n"), ""]
     lines += [
         f"{key} = {_toml(getattr(policy, key))}"
-        for key in ("delta", "automatic_epsilon", "minimum_cohort", "reason")
+        for key in ("delta", "automatic_epsilon", *_LEAST, "reason")
     ]
     pools: Mapping[str, Pool] = {"firm": policy.firm} | {
         f"purposes.{name}": pool for name, pool in policy.purposes.items()
