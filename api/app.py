@@ -16,6 +16,7 @@ from api.limits import BodyCap
 from api.live import Streams
 from api.logs import RequestLog, json_log
 from api.metrics import request_counter
+from api.openapi import RESPONSES
 from api.people.people import open_people
 from api.people.settings import load_people_settings
 from api.people.setup_link import setup_path
@@ -102,6 +103,7 @@ def create_app(
         description=DESCRIPTION,
         lifespan=lifespan,
         openapi_url="/api/v1/openapi.json",
+        responses=RESPONSES,
         docs_url=None,
         redoc_url=None,
     )

@@ -31,6 +31,8 @@ class LevelRequest(_Wire):
 class ClientEntry(_Wire):
     """A client's household, by the firm's normalized id of it."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"household": "h0001"}})
+
     household: str = Field(min_length=1, max_length=256)
 
 
@@ -131,6 +133,10 @@ class ErasureView(_Wire):
 class ProofRequest(_Wire):
     """Which level to prove, and to whom."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"department": "advisory", "at_least": 2}}
+    )
+
     department: str = Field(min_length=1, max_length=64)
     at_least: int = Field(ge=1, le=4)
     holder: str = Field(
@@ -151,6 +157,19 @@ class ProofShown(_Wire):
 
 class ProofToCheck(ProofShown):
     """A proof to be checked, with the nonce that bound it, if one did."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "department": "advisory",
+                "epoch": 3,
+                "at_least": 2,
+                "expires_at": 0,
+                "anchor": "00" * 65,
+                "proof": "0" * 64,
+            }
+        }
+    )
 
     nonce: str = Field(default="", pattern=r"^([0-9a-f]{2}){0,64}$")
     shown: str = Field(default="", pattern=r"^([0-9a-f]{128})?$")

@@ -19,7 +19,7 @@ from privacy.errors import PrivacyError
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
+@router.get("/healthz", responses={503: {"model": Health}})
 def read_health(desk: OpenDesk, response: Response) -> Health:
     """Say whether the database and the ledger can be read; 503 if one cannot."""
     database, ledger = _reads_database(desk), _reads_ledger(desk)
@@ -33,7 +33,7 @@ def read_health(desk: OpenDesk, response: Response) -> Health:
     )
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"model": Readiness}})
 def read_readiness(request: Request, desk: OpenDesk, response: Response) -> Readiness:
     """Say whether a question asked now will be taken up: as health, and the ServerApp is alive.
 
