@@ -89,8 +89,7 @@ class TrainingRequest(_PlanRequest):
                 "purpose": "preference_insight",
                 "target": "prefers_paying_in_full",
                 "features": ["age", "credit_limit_ntd"],
-                "rounds": 4,
-                "local_steps": 30,
+                "clients": 25000,
                 "epsilon": 2.0,
                 "reason": "the shared preference model",
             }
@@ -102,8 +101,11 @@ class TrainingRequest(_PlanRequest):
     target: Name
     features: tuple[Name, ...] = Field(min_length=1, max_length=200)
     hidden: tuple[int, ...] = Field(default=(), max_length=2)
-    rounds: int = Field(ge=1, le=100)
-    local_steps: int = Field(ge=1, le=1000)
+    clients: int | None = Field(
+        default=None, ge=1, description="about how many the cohort has: chooses the recipe"
+    )
+    rounds: int | None = Field(default=None, ge=1, le=100, description="left out: the recipe's")
+    local_steps: int | None = Field(default=None, ge=1, le=1000)
     clip_norm: float = Field(default=1.0, ge=LEAST_CLIP, le=100)
     learning_rate: float = Field(default=1.0, gt=0, le=100)
     momentum: float = Field(default=0.9, ge=0, lt=1)

@@ -35,13 +35,14 @@ class Clients:
     """All clients of the firm with a label.
 
     features: [n, p]. labels: [n]. columns: by field name, for splits. inputs: of which field each
-    of the p inputs is.
+    of the p inputs is. known: by department, who is known there: [n].
     """
 
     features: Features = field(repr=False)
     labels: Labels = field(repr=False)
     columns: Mapping[str, Column] = field(repr=False)
     inputs: tuple[str, ...] = field(repr=False)
+    known: Mapping[str, npt.NDArray[np.bool_]] = field(repr=False)
     catalogue: Catalogue = field(repr=False)
 
 
@@ -69,6 +70,10 @@ def clients(target: str) -> Clients:
         features=design(records, chosen),
         labels=columns[target].astype(np.float32),
         columns=columns,
+        known={
+            name: np.isin(ids, view.column("client_id").to_pylist())
+            for name, view in zip(catalogue.departments, views, strict=True)
+        },
         inputs=tuple(np.repeat([f.name for f in chosen], widths).tolist()),
         catalogue=catalogue,
     )

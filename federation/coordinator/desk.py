@@ -40,6 +40,7 @@ from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
 from federation.plans import AnyPlan, canonical, digest, read_plan
 from federation.question_plan import QuestionPlan
+from federation.recipes import with_recipe
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.pools import PoolState, lineage
@@ -139,7 +140,7 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
         PlanInvalid: an unknown key, or a value out of range.
         UnknownField, UnknownPurpose: with the names there are.
     """
-    values = dict(request) | {"catalogue": desk.catalogue.digest()}
+    values = with_recipe(request) | {"catalogue": desk.catalogue.digest()}
     if "epsilon" in values:
         epsilon = values.pop("epsilon")
         if "rho" in values or not isinstance(epsilon, int | float) or not 0 < epsilon <= 100:  # noqa: PLR2004
