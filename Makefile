@@ -15,18 +15,18 @@ $(STAMP): pyproject.toml constraints.txt
 demo: $(STAMP)           ## run the whole sandbox on this machine until Ctrl-C
 	$(BIN)/infosandbox demo
 
-test: $(STAMP)           ## every test: unit, property, statistical, protocol, architecture
+test: $(STAMP)           ## every test: unit, property, statistical, protocol, browser, architecture
 	$(BIN)/python -m pytest
 
-test-fast: $(STAMP)      ## without the statistical tests and the real Flower processes
-	$(BIN)/python -m pytest -m "not statistical and not protocol"
+test-fast: $(STAMP)      ## without statistical tests, real Flower processes and the browser
+	$(BIN)/python -m pytest -m "not statistical and not protocol and not browser"
 
 check: $(STAMP)          ## format, lint, types, import contracts, fast tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not statistical and not protocol"
+	$(BIN)/python -m pytest -q -m "not statistical and not protocol and not browser"
 
 bench: $(STAMP)          ## append figures to benchmarks/results.jsonl   [ONLY=name]
 	$(BIN)/python -m benchmarks $(if $(ONLY),--only $(ONLY))

@@ -15,6 +15,7 @@ from api.demo import show
 from api.demo.expected import refused, released
 from api.demo.folder import DemoFolder, read_folder
 from api.demo.outside import Comparison, compare, consent_of
+from api.demo.people import seed_people
 from api.demo.prepare import Prepared, fresh_state, prepare
 from api.demo.processes import await_api, ended_by_signals, seldom, start_api, undisturbed
 from api.demo.steps import Steps
@@ -125,8 +126,18 @@ def _story(
         report = _report(question, training, comparison, refusal, steps.seconds)
         print(json.dumps(report, ensure_ascii=False), flush=True)  # noqa: T201 - the machine's answer
     if not options.once:
+        _open_console(stage, address)
         show.say(stage.page, "Ctrl-C stops every process.")
         _stay(stage)
+
+
+def _open_console(stage: _Stage, address: str) -> None:
+    """Make an account for every role, and say where to sign in and how, once."""
+    with stage.steps.step("accounts", "Making accounts") as tell:
+        settings = load_coordinator_settings(stage.prepared.coordinator)
+        seeded = seed_people(settings, now=datetime.now(UTC), tell=tell)
+    stage.page.print(show.people_table(seeded))
+    show.say(stage.page, f"The console is at {address}/ and is in English and in Chinese.")
 
 
 def _ask(stage: _Stage) -> Json:

@@ -1,6 +1,6 @@
 """What a person reads in the terminal: tables, small bars and plain words. Nothing is computed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import floor, log10
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rich.table import Table
 
 from api.client import Json, Refusal
 from api.demo.outside import Comparison
+from api.demo.people import Seeded
 from consent.catalogue import Catalogue, Field
 
 BAR = 24
@@ -92,6 +93,18 @@ def refusal_panel(refusal: Refusal, reason: str) -> Panel:
     """Show why a question was refused."""
     text = f"[bold]{escape(refusal.title)}[/] ({escape(refusal.code)})\n{escape(refusal.text)}"
     return Panel(text, title=f"Refused: {escape(reason)}", title_align="left")
+
+
+def people_table(people: Sequence[Seeded]) -> Table:
+    """Show who can sign in, with passwords (secret) that are told this once."""
+    table = Table(
+        title="Sign in to the console as; the passwords are shown once", title_justify="left"
+    )
+    for head in ("Role", "Name", "Password"):
+        table.add_column(head, no_wrap=True)
+    for one in people:
+        table.add_row(_words(one.role.value), one.name, one.password)
+    return table
 
 
 def where_lines(address: str, tokens: Mapping[str, Path]) -> list[str]:

@@ -15,6 +15,7 @@ from privacy.pools import lineage
 from privacy.replay import burn_rate, lasts_until
 
 _LOOK_BACK = timedelta(days=90)
+_AHEAD = timedelta(days=180)
 _LEAST = timedelta(days=14)
 """An hour of history is no pace: what was spent is spread over two weeks at least."""
 
@@ -57,7 +58,7 @@ def draw(burn: Burn, title: str, language: Language) -> Markup:
     """Draw a burn with its forecast: the part that is left, over time."""
     first, last = burn.points[0][0], burn.points[-1][0]
     span = max(last - first, timedelta(days=1))
-    end = min(burn.until, last + 3 * span) if burn.until else last + span / 4
+    end = min(burn.until, last + max(3 * span, _AHEAD)) if burn.until else last + span / 4
     low, high = first.timestamp(), end.timestamp()
     x = Axis(low=low, high=high, ticks=[(low, day(first, language)), (high, day(end, language))])
     y = Axis(

@@ -10,9 +10,11 @@ from io import StringIO
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from api.app import create_app
 from api.demo.folder import read_folder
+from api.demo.people import seed_people
 from api.demo.prepare import Prepared, prepare
 from api.logs import json_log
 from api.settings import Settings
@@ -28,13 +30,19 @@ _PAUSE_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A console that runs: where it listens, and everybody's bearer token."""
+    """A console that runs: where it listens, and what everybody signs in with."""
 
     address: str
-    tokens: Mapping[str, str]
+    passwords: Mapping[str, str]
+    app: FastAPI
     dispatcher: Dispatcher
     prepared: Prepared
     log: StringIO
+
+    def cookie(self, name: str) -> str:
+        """Open a session for an account, without its password."""
+        session: str = self.app.state.people.sessions.open(name, int(time.time()))
+        return session
 
 
 @contextmanager
@@ -48,6 +56,7 @@ def running(folder: Path, state: Path, *, port: int = 0) -> Iterator[Site]:
     )
     stop = threading.Event()
     carrier = threading.Thread(target=_carry, args=(dispatcher, stop), daemon=True)
+    seeded = seed_people(settings, now=datetime.now(UTC), tell=lambda *_: None)
     log = StringIO()
     app = create_app(
         Settings(coordinator=prepared.coordinator, tokens=prepared.tokens), log=json_log(log)
@@ -62,7 +71,8 @@ def running(folder: Path, state: Path, *, port: int = 0) -> Iterator[Site]:
         listening = server.servers[0].sockets[0].getsockname()[1]
         yield Site(
             address=f"http://127.0.0.1:{listening}",
-            tokens={n: f.read_text().strip() for n, f in prepared.token_files.items()},
+            passwords={one.name: one.password for one in seeded},
+            app=app,
             dispatcher=dispatcher,
             prepared=prepared,
             log=log,

@@ -1,0 +1,91 @@
+"""Real Chromium against the real application; screenshots of the stories are kept."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.api.conftest import write_tiny_folder
+from tests.browser.site import Site, running
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SCREENSHOTS = Path(__file__).parent / "screenshots"
+PATIENCE_MS = 20_000
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Run the tiny firm's console for the whole session."""
+    folder = write_tiny_folder(tmp_path_factory.mktemp("firm") / "folder")
+    with running(folder, tmp_path_factory.mktemp("state") / "state") as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(site: Site, browser: Browser) -> Iterator[Visit]:
+    """Return a function that opens the console as somebody; no page may complain of anything."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(
+        name: str | None = None,
+        *,
+        language: str = "en",
+        theme: str = "light",
+        width: int = 1280,
+        **options: Any,
+    ) -> Page:
+        context = browser.new_context(
+            base_url=site.address, viewport={"width": width, "height": 900}, **options
+        )
+        context.set_default_timeout(PATIENCE_MS)
+        cookies = {"language": language, "theme": theme}
+        if name is not None:
+            cookies["session"] = site.cookie(name)
+        context.add_cookies(
+            [{"name": n, "value": v, "url": site.address} for n, v in cookies.items()]
+        )
+        page = context.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        contexts.append(context)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def keep(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Return a function that keeps a screenshot under the test's name."""
+
+    def kept(page: Page, name: str) -> None:
+        SCREENSHOTS.mkdir(exist_ok=True)
+        test = request.node.name.replace("[", "-").replace("]", "")
+        page.screenshot(path=SCREENSHOTS / f"{test}-{name}.png", full_page=True)
+
+    return kept
