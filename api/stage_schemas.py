@@ -2,7 +2,7 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from api.problems import kind_of
 from api.schemas import LevelView
@@ -101,11 +101,20 @@ class NeedView(_Wire):
     open_to: tuple[str, ...]
     rule: str
     rule_zh: str
+    who_is_short: dict[str, JsonValue] = Field(
+        description="a question of how many clients are short of it: add what it may cost and why"
+    )
 
     @classmethod
-    def of(cls, need: Needed) -> Self:
+    def of(cls, need: Needed, purpose: str) -> Self:
         """Show what a field needs."""
         return cls(
+            who_is_short={
+                "kind": "question",
+                "purpose": purpose,
+                "statistics": [{"kind": "short", "field": need.field}],
+                "owned": False,
+            },
             field=need.field,
             level=LevelView.of(need.level),
             family=need.family,
@@ -144,6 +153,6 @@ class ExplanationView(_Wire):
         return cls(
             passes=not explanation.refusals,
             unit=explanation.plan.unit.value,
-            needs=tuple(NeedView.of(need) for need in explanation.needs),
+            needs=tuple(NeedView.of(need, explanation.plan.purpose) for need in explanation.needs),
             refusals=tuple(RefusalView.of(refusal) for refusal in explanation.refusals),
         )

@@ -64,6 +64,26 @@ class Permit:
         own = self._of(pseudonyms) & (_FAMILY_CLOSED - 1)
         return np.asarray(own >= np.uint8(Level.BASIC_ASSETS), dtype=np.bool_)
 
+    def short(self, *, most: int | None) -> int:
+        """Count the clients of the register whose own authorization opens not all of the fields.
+
+        Each counts once. What a household's other members object to does not matter here, so one
+        client moves the count by one.
+
+        Args:
+            most: in a plan that protects households, how many clients of one may count: the first
+                ones the register entered, and none of no known household. All clients if None.
+
+        Returns:
+            An exact count (sensitive): noise must be added before anybody reads it.
+        """
+        needed = max(level for level, _ in self._needed)
+        short = (self._standings[:-1] & (_FAMILY_CLOSED - 1)) < np.uint8(needed)
+        if most is not None:
+            columns = self._snapshot.columns
+            short &= columns.households.any(axis=0) & (columns.places < most)
+        return int(np.count_nonzero(short))
+
     def households_of(
         self, pseudonyms: Sequence[bytes] | Roll, *, most: int
     ) -> npt.NDArray[np.int64]:

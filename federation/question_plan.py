@@ -13,6 +13,7 @@ from federation.statistics.amounts import Mean, Sum, Trend, Variance
 from federation.statistics.counting import Count, Histogram, Top
 from federation.statistics.quantiles import Quantiles
 from federation.statistics.relations import Correlation, Proportion, Ratio
+from federation.statistics.short import Short
 from federation.statistics.summands import COUNT, Summand
 from privacy.loss import Rho, rounded_down
 from privacy.units import ContributionBound
@@ -28,7 +29,8 @@ Statistic = Annotated[
     | Histogram
     | Top
     | Quantiles
-    | Trend,
+    | Trend
+    | Short,
     Field(discriminator="kind"),
 ]
 
@@ -66,6 +68,19 @@ class QuestionPlan(BasePlan):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _who_is_short_is_asked_alone(self) -> Self:
+        beside = len(self.statistics) > 1 or self.by or self.where
+        if self.short is not None and (beside or self.owned):
+            msg = "who is short is asked alone: no other statistic, no by, no where, owned = false"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def short(self) -> str | None:
+        """The field that clients may be short of, if that is what is asked."""
+        return next((s.field for s in self.statistics if isinstance(s, Short)), None)
+
     @property
     def legs(self) -> Mapping[Leg, int]:
         """The plan's legs in their order, and the rounds of each."""
@@ -79,8 +94,9 @@ class QuestionPlan(BasePlan):
     @property
     def bound(self) -> ContributionBound:
         """How often one unit moves this plan's sum."""
+        once = self.owned or self.short is not None
         return ContributionBound(
-            departments=1 if self.owned else len(self.cohort), clients=self.clients_per_household
+            departments=1 if once else len(self.cohort), clients=self.clients_per_household
         )
 
     @property

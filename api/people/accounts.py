@@ -146,6 +146,13 @@ class Accounts:
         """Close an account for good: its name stays taken, so no later person inherits its acts."""
         self._change(name, closed_at=now, password=None)
 
+    def forget(self, client_id: str, now: int) -> None:
+        """Close every account of a client (sensitive) who is erased, and forget whose it was."""
+        nobody = dict.fromkeys(("client_id", "password", "issuer", "subject"))
+        with self._engine.begin() as db:
+            mine = update(PEOPLE).where(PEOPLE.c.client_id == client_id)
+            db.execute(mine.values(**nobody, closed_at=now))
+
     def check(self, name: str, password: str) -> Person:
         """Return whose name and password (secret) these are, in a time that tells nothing.
 

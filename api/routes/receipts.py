@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from api.auth import OfClient, Steward
 from api.consent_schemas import ErasureView, Receipts, Uses, UseView
 from api.idempotency import Answers
+from api.people.sessions import people_of
 from api.routes.desk import OpenDesk
 from consent.receipts import rfc3339
 from federation.coordinator.consent_desk import erase, receipts_of
@@ -43,7 +44,9 @@ def erase_client(client_id: str, desk: OpenDesk, _caller: Steward, request: Requ
     """
     answers: Answers = request.app.state.answers
     answers.forget(request.url.path + "/")
-    done = erase(client_id, desk, now=datetime.now(UTC))
+    now = datetime.now(UTC)
+    people_of(request).accounts.forget(client_id, int(now.timestamp()))
+    done = erase(client_id, desk, now=now)
     return ErasureView(
         epoch=done.epoch,
         log_index=done.index,

@@ -45,7 +45,7 @@ def explain_plan(plan: AnyPlan, desk: Desk, *, now: datetime) -> Explanation:
     """Return every reason why a plan would be refused now. Spends nothing, touches no client.
 
     How many clients are short of a level is not among them: that is a figure about people, so it
-    is asked for, paid and noised like any other (`federation.shortfall_plan`).
+    is asked for, paid and noised like any other (`federation.statistics.short`).
 
     Args:
         plan: what somebody means to ask; public.

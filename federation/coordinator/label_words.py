@@ -30,6 +30,8 @@ _TABLE_BIAS = (
     "counts: none but where one was raised to 0; means and the like: slight where clients are few, "
     "as ratios of noised sums; by group: not stated"
 )
+_COLLECTED = "fields that the client's level and the purpose open, as of the consent epoch"
+_REGISTERED = "levels, ends and objections in the consent register; no field and no row was opened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,7 @@ class Words:
     unprotected: str
     post_processing: str
     bias: str
+    data_collection: str = _COLLECTED
 
 
 def words_of(plan: AnyPlan) -> Words:
@@ -51,6 +54,7 @@ def words_of(plan: AnyPlan) -> Words:
                 unprotected=_OVERLAPS if plan.owned else "",
                 post_processing=_TABLE,
                 bias=_TABLE_BIAS,
+                data_collection=_COLLECTED if plan.short is None else _REGISTERED,
             )
         case TrainingPlan():
             return Words(

@@ -38,7 +38,6 @@ _SAMPLER = "exact, over integers: no floating point in the noise"
 _TIME_SCOPE = "the client's data for life: windows only slow the spending down"
 _SIDE_CHANNELS = "not protected: traffic, and how long sampler and arithmetic take"
 _ACCESS = "rows stay at the department that holds them; releases need a token of the firm"
-_COLLECTED = "fields that the client's level and the purpose open, as of the consent epoch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +110,7 @@ def label(plan: AnyPlan, catalogue: Catalogue, facts: Facts) -> dict[str, Any]:
         "side_channels": _SIDE_CHANNELS,
         "access_control": _ACCESS,
         "retention": NOT_STATED,
-        "data_collection": _COLLECTED,
+        "data_collection": words.data_collection,
         "tuning_on_real_data": NOT_STATED,
         "post_processing": words.post_processing,
         "bias": words.bias,

@@ -60,6 +60,8 @@ def uses_of(client_id: str, desk: Desk) -> list[Use]:
         if not place:  # from before the client was entered
             continue
         plan, standing = read_plan(past.plan), standings[changes[place - 1]]
+        if isinstance(plan, QuestionPlan) and plan.short is not None:
+            continue  # it read authorizations, and no row
         if standing.level_at(past.at) is Level.NONE or plan.purpose in standing.objections:
             continue
         known, fields = plan.catalogue == catalogue, plan.fields

@@ -121,6 +121,8 @@ def _free(node: Node, admitted: Admitted, ask_payload: bytes, now: int) -> Answe
     """Open the rows, so that what cannot be read is refused for nothing; send what is asked."""
     plan, payload = admitted.plan, b""
     match plan:
+        case QuestionPlan(short=str()):
+            pass  # who is short stands in the consent snapshot
         case QuestionPlan(owned=True):
             payload = question_tokens(node, admitted, plan)
         case TrainingPlan(owned=True):

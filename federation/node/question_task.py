@@ -3,7 +3,7 @@
 A question counts a department's clients whose every field of the plan is open and present, so its
 count is also the count under each of its means; in an owned plan, only those of them that this
 department owns. Tokens are sent of all of them, whatever the conditions of the plan: how long the
-list is tells the coordinator nothing of who meets them.
+list is tells the coordinator nothing of who meets them. A question of who is short opens no row.
 """
 
 import numpy as np
@@ -18,8 +18,9 @@ from federation.node.opening import opened
 from federation.node.ownership import owned_rows, sent_tokens
 from federation.node.question_sums import bounded, meets
 from federation.question_plan import QuestionPlan
-from privacy.bounds import BoundedSum
+from privacy.bounds import BoundedSum, bounded_count
 from privacy.mechanisms import NoisedShare, add_noise_share
+from privacy.units import PrivacyUnit
 
 
 def question_tokens(node: Node, admitted: Admitted, plan: QuestionPlan) -> bytes:
@@ -44,6 +45,8 @@ def question_sums(
         ProtocolError: not one flag per token.
         RecordsUnavailable: see records.
     """
+    if plan.short is not None:
+        return (_short_sum(node, admitted, plan),)
     records = opened(node, admitted)
     counted = records.complete(plan.fields)
     if plan.owned:
@@ -74,4 +77,18 @@ def noised_sums(
             noise=node.noise,
         )
         for bounded_sum, rho in zip(sums, plan.sums.values(), strict=True)
+    )
+
+
+def _short_sum(node: Node, admitted: Admitted, plan: QuestionPlan) -> BoundedSum:
+    """Count who is short in the snapshot, at one department; each client at most once."""
+    (block,) = layout.question_blocks(plan, node.catalogue)
+    most = plan.clients_per_household if plan.unit is PrivacyUnit.HOUSEHOLD else None
+    count = admitted.permit.short(most=most) if node.department == plan.cohort[0] else 0
+    return bounded_count(
+        np.zeros(count, dtype=np.int64),
+        block.size,
+        scale=block.scale,
+        unit=plan.unit,
+        bound=plan.bound,
     )

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import rfc8785
@@ -119,6 +120,22 @@ def test_a_client_who_was_erased_comes_back_as_a_new_one_at_level_0(
     assert steward.put(CLIENT, json={"household": "h1"}).json()["level"]["level"] == 0
     assert [event.kind for event in register.history("c0001")] == ["entered"]
     assert steward.put(f"{CLIENT}/level", json={"level": 2}).status_code == 200
+
+
+def test_after_an_erasure_no_file_of_the_coordinator_holds_the_id(
+    steward: TestClient, desk: Desk, tmp_path: Path
+) -> None:
+    def held() -> bool:
+        files = [file for file in tmp_path.glob("*.db*") if file.is_file()]
+        assert files
+        return any(b"c0001" in file.read_bytes() for file in files)
+
+    key = {"Idempotency-Key": "monday-1"}
+    assert steward.put(f"{CLIENT}/level", json={"level": 2}, headers=key).status_code == 200
+    assert held()
+    assert steward.delete(CLIENT).status_code == 200
+    assert not held()
+    assert desk.register.head() == 4
 
 
 def test_entering_a_client_again_changes_nothing(steward: TestClient, register: Register) -> None:

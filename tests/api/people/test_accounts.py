@@ -51,6 +51,17 @@ def test_a_closed_account_stays_closed_and_keeps_its_name(accounts: Accounts, li
         accounts.add(name=ling, role=Role.ADVISOR, made_by="boss", now=3)
 
 
+def test_the_account_of_an_erased_client_is_nobodys(accounts: Accounts) -> None:
+    accounts.add(name="ann", role=Role.CLIENT, client_id="c0001", made_by="boss", now=1)
+    accounts.set_password("ann", WORDS)
+    accounts.forget("c0001", now=2)
+    with pytest.raises(WrongPassword):
+        accounts.check("ann", WORDS)
+    assert accounts.get("ann").caller == Caller(name="ann", role=Role.CLIENT)
+    with pytest.raises(PersonExists):
+        accounts.add(name="ann", role=Role.ADVISOR, made_by="boss", now=3)
+
+
 def test_a_password_is_kept_as_argon2id(accounts: Accounts, ling: str, tmp_path: Path) -> None:
     assert accounts.get(ling).ready
     kept = b"".join(file.read_bytes() for file in tmp_path.iterdir())
