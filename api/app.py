@@ -28,6 +28,7 @@ from api.routes import (
     health,
     live,
     models,
+    oidc,
     people,
     plans,
     policy,
@@ -61,6 +62,7 @@ ROUTES = (
     proofs,
     transparency,
     sign_in,
+    oidc,
     people,
     health,
 )

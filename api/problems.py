@@ -75,6 +75,10 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     people.TooManyRequests: _kind(
         HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", "Too many requests"
     ),
+    people.NoProvider: _kind(_GONE, "no-provider", "No provider here"),
+    people.FlowUnknown: _kind(_BAD, "flow-unknown", "Not a sign-in of ours"),
+    people.ProviderRefused: _kind(_NO, "provider-refused", "The provider says no"),
+    people.ProviderUnavailable: _kind(_PEER, "provider-unavailable", "The provider is down"),
     # privacy
     privacy.InvalidLoss: _kind(_BAD, "invalid-loss", "Not a privacy loss"),
     privacy.InvalidBound: _kind(_BAD, "invalid-bound", "Not a usable bound"),

@@ -84,6 +84,8 @@ ACCESS: Final[Mapping[str, Who | None]] = {
     "POST /api/v1/sign-in": EVERYBODY,
     "POST /api/v1/sign-out": EVERYBODY,
     "POST /api/v1/setup": EVERYBODY,
+    "GET /api/v1/oidc/start": EVERYBODY,
+    "GET /api/v1/oidc/callback": EVERYBODY,
     "GET /api/v1/me": ANY,
     "GET /api/v1/people": OVERSEERS,
     "POST /api/v1/people": GRANTERS,

@@ -100,3 +100,51 @@ class TooManyRequests(DoorError):
         """Keep the wait."""
         self.retry_after = retry_after
         super().__init__(f"Too many requests: wait {retry_after} seconds.")
+
+
+class NoProvider(DoorError):
+    """Nobody signs in through a provider here."""
+
+    def __init__(self) -> None:
+        """Say what to do instead."""
+        super().__init__("No provider is set up here: sign in with a name and a password.")
+
+
+class FlowUnknown(DoorError):
+    """A sign-in came back from the provider that nobody began here, in this browser, lately."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__("This sign-in was not begun here, or too long ago: begin it again.")
+
+
+class ProviderRefused(DoorError):
+    """The provider does not vouch for somebody whom the settings let in.
+
+    Attributes:
+        reason: what it does; never a name, a code or a token.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
+        self.reason = reason
+        super().__init__(
+            f"The firm's provider {reason}: ask whoever keeps it to give you one role, or sign in "
+            "with a local account."
+        )
+
+
+class ProviderUnavailable(DoorError):
+    """The provider does not answer as it should.
+
+    Attributes:
+        reason: the kind of failure.
+    """
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason."""
+        self.reason = reason
+        super().__init__(
+            f"The firm's provider cannot be used now ({reason}): try again, or sign in with a "
+            "local account."
+        )

@@ -1,14 +1,21 @@
 """Everything about signing in, opened: ``app.state.people``."""
 
+import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from api.people.accounts import Accounts
+from api.people.accounts import NAME, Accounts, Person
+from api.people.errors import PersonExists, ProviderRefused
+from api.people.oidc import Identity, Provider
 from api.people.rates import Rate
 from api.people.session_store import Sessions
 from api.people.settings import PeopleSettings
 from api.people.setup_link import SetupLinks
+
+MADE_BY = "provider"
+"""Who made an account whose person came from the firm's provider."""
 
 ADDRESS_FACTOR = 3
 """How much oftener an address may fail to sign in than a person: offices share one."""
@@ -25,6 +32,7 @@ class People:
     by_name: Rate = field(repr=False)
     by_address: Rate = field(repr=False)
     requests: Rate = field(repr=False)
+    provider: Provider | None = field(repr=False)
 
 
 def open_people(engine: Engine, settings: PeopleSettings) -> People:
@@ -39,4 +47,40 @@ def open_people(engine: Engine, settings: PeopleSettings) -> People:
         by_name=Rate(burst=burst, every_s=every_s),
         by_address=Rate(burst=ADDRESS_FACTOR * burst, every_s=every_s / ADDRESS_FACTOR),
         requests=Rate(burst=rates.request_burst, every_s=rates.request_every_s),
+        provider=None if settings.oidc is None else Provider(settings.oidc),
     )
+
+
+def account_of(
+    identity: Identity, accounts: Accounts, *, taken: AbstractSet[str], now: int
+) -> Person:
+    """Return the account of a provider's person, made at the first sign-in, in the role it has now.
+
+    Args:
+        identity: the provider vouches for it.
+        accounts: of this coordinator.
+        taken: names that belong to tokens.
+        now: seconds since the Unix epoch.
+
+    Raises:
+        ProviderRefused: the account is closed, or the name is none that an account may have.
+        PersonExists: the name belongs to somebody else here.
+    """
+    found = accounts.by_identity(identity.issuer, identity.subject)
+    if found is None:
+        if re.fullmatch(NAME, identity.name) is None:
+            raise ProviderRefused("gives a name that no account may have")
+        if identity.name in taken:
+            raise PersonExists
+        return accounts.add(
+            name=identity.name,
+            role=identity.role,
+            made_by=MADE_BY,
+            now=now,
+            identity=(identity.issuer, identity.subject),
+        )
+    if found.closed_at is not None:
+        raise ProviderRefused("vouches for an account that is closed here")
+    if found.role is not identity.role:
+        accounts.set_role(found.name, identity.role)
+    return accounts.get(found.name)

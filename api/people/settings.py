@@ -9,12 +9,20 @@
     [rates]
     sign_in_burst    = 10     # attempts of one person at once; then one in sign_in_every_s
     sign_in_every_s  = 60
+
+    [oidc]                    # the firm's own provider, if there is one
+    issuer        = "https://login.firm.example"
+    client_id     = "infosandbox"
+    client_secret = "keys/oidc.secret"
+    redirect_url  = "https://sandbox.firm.example/api/v1/oidc/callback"
+    roles         = { risk = "analyst", advisory = "advisor" }
 """
 
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.people.oidc_settings import OidcSettings
 from federation.settings_file import read_settings
 
 
@@ -47,6 +55,7 @@ class PeopleSettings(_Settings):
 
     sessions: SessionSettings = SessionSettings()
     rates: RateSettings = RateSettings()
+    oidc: OidcSettings | None = None
 
 
 def load_people_settings(path: Path | None) -> PeopleSettings:

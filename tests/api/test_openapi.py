@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from api.people.access import ACCESS
 from api.people.roles import STAFF_ROLES
 
-EXAMPLES = 6
+EXAMPLES = 4
 CHECKS = [content_type_conformance, response_schema_conformance, status_code_conformance]
 DOWN = {"GET /readyz"}
 """Without a ServerApp nothing is ready, and that is what it should say."""
