@@ -122,7 +122,34 @@ class TrainingRequest(_PlanRequest):
     personal: bool = Field(default=False, description="the last layer stays on each node")
 
 
-PlanRequest = Annotated[QuestionRequest | TrainingRequest, Field(discriminator="kind")]
+class EvaluationRequest(_PlanRequest):
+    """An evaluation: AUC, KS and calibration of one version of a model, from noised histograms."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "model": "prefers_paying_in_full",
+                "group": "education",
+                "epsilon": 0.5,
+                "reason": "is the model as good for every level of education",
+            }
+        }
+    )
+
+    kind: Literal["evaluation"] = "evaluation"
+    model: Name
+    version: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="left out: the one in use, or the newest"
+    )
+    group: Name | None = Field(default=None, description="a field whose labels are told apart")
+    bins: int = Field(default=32, ge=8, le=64)
+    owned: bool = Field(default=True, description="count each client at one department only")
+
+
+PlanRequest = Annotated[
+    QuestionRequest | TrainingRequest | EvaluationRequest, Field(discriminator="kind")
+]
 
 
 class Price(_Wire):
@@ -139,7 +166,7 @@ class RunSummary(_Wire):
     """One run in a list."""
 
     id: str
-    kind: Literal["question", "training"]
+    kind: Literal["question", "training", "evaluation"]
     purpose: str
     state: RunState
     asker: str

@@ -6,6 +6,8 @@ from consent.households import check_unit
 from federation import cube_layout, layout, training_layout
 from federation.cube_plan import CubePlan
 from federation.errors import PlanInvalid
+from federation.evaluation_layout import evaluation_block
+from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
@@ -38,3 +40,5 @@ def check(plan: AnyPlan, catalogue: Catalogue) -> None:
             training_layout.architecture_of(plan, catalogue)
         case CubePlan():
             cube_layout.cube_layout(plan, catalogue)
+        case EvaluationPlan():
+            evaluation_block(plan, catalogue)

@@ -13,10 +13,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from federation.cube_plan import CubePlan
 from federation.errors import PlanInvalid
+from federation.evaluation_plan import EvaluationPlan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
 
-AnyPlan = QuestionPlan | TrainingPlan | CubePlan
+AnyPlan = QuestionPlan | TrainingPlan | CubePlan | EvaluationPlan
 _PLAN: TypeAdapter[AnyPlan] = TypeAdapter(Annotated[AnyPlan, Field(discriminator="kind")])
 
 

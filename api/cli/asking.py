@@ -1,4 +1,4 @@
-"""``infosandbox ask``, ``train``, ``price``, ``budget``, ``odds``: what analysts do at the API."""
+"""``infosandbox ask``, ``train``, ``evaluate``, ``price``, ``budget``, ``odds``: asking the API."""
 
 from dataclasses import asdict
 from typing import Annotated
@@ -8,7 +8,7 @@ from rich.console import Console
 
 from api.cli.exits import Exit
 from api.cli.options import Api, AsJson, Request, Token, connect, read_request, say_json
-from api.cli.tables import budget_table, price_table
+from api.cli.tables import budget_table, evaluation_table, price_table
 from api.client import Client, Json, Refusal
 from api.demo.show import cost_line, question_table, refusal_panel, say
 from consent.catalogue import Catalogue
@@ -33,10 +33,18 @@ def train(
     _carry_out("/api/v1/trainings", request, connect(api, token), wait=wait, as_json=as_json)
 
 
+def evaluate(
+    request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
+) -> None:
+    """Evaluate a model of the registry and show how well it ranks; exit 3 if it is refused."""
+    _carry_out("/api/v1/evaluations", request, connect(api, token), wait=wait, as_json=as_json)
+
+
 def price(request: Request, *, api: Api, token: Token, as_json: AsJson = False) -> None:
-    """Say what a question or a training would cost. Touches no data, spends nothing."""
+    """Say what a question, a training or an evaluation would cost. Spends nothing."""
     body = read_request(request)
-    kind = "training" if "target" in body else "question"
+    kinds = {"target": "training", "model": "evaluation"}
+    kind = next((kind for key, kind in kinds.items() if key in body), "question")
     found = connect(api, token).post("/api/v1/price", {"kind": kind} | body)
     say_json(found) if as_json else Console().print(price_table(found))
 
@@ -112,6 +120,8 @@ def _show(run: Json, client: Client) -> None:
             client.get("/api/v1/catalogue")["catalogue"], strict=False
         )
         out.print(question_table(run["result"], catalogue, run["plan"]["reason"]))
+    elif run["kind"] == "evaluation":
+        out.print(evaluation_table(run["result"], run["plan"]["reason"]))
     else:
         say(out, f"The model is {run['result']['model']}, SHA-256 {run['result']['sha256']}.")
     say(out, cost_line(run["label"], client.budget(run["purpose"])))

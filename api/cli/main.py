@@ -37,6 +37,7 @@ app.add_typer(model.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,
+    asking.evaluate,
     asking.price,
     asking.explain,
     asking.budget,

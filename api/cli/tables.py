@@ -97,6 +97,29 @@ def models_table(models: Iterable[Json]) -> Table:
     return table
 
 
+def evaluation_table(result: Json, title: str) -> Table:
+    """Show how well a model ranks, over everyone and in each group."""
+    table = Table(
+        title=title,
+        caption=f"on {result['on']}; in brackets 95 % intervals of the noise",
+        title_justify="left",
+    )
+    for column in ("clients", "number", "AUC", "KS", "calibration error"):
+        table.add_column(column, justify="left" if column == "clients" else "right")
+    for row in [{"group": "everyone"} | result["everyone"], *result["groups"]]:
+        told = row["metrics"]
+        names = ("auc", "ks", "calibration_error")
+        shown = [told["note"], "", ""] if "note" in told else [_metric(told[n]) for n in names]
+        number = f"{row['clients']['value']:,.0f} ± {row['clients']['half_width']:,.0f}"
+        table.add_row(escape(row["group"]), number, *shown)
+    return table
+
+
+def _metric(told: Json) -> str:
+    low, high = told["interval"]
+    return f"{told['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
 def report_tables(report: Report) -> list[Table]:
     """Show a verification: every pool by both accountants, then what is wrong."""
     pools = Table(title="Every pool for life, recomputed from the entries")

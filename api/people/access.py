@@ -31,6 +31,7 @@ _VERSION: Final = "/api/v1/models/{name}/{version}"
 ACCESS: Final[Mapping[str, Who | None]] = {
     "POST /api/v1/questions": ASKERS,
     "POST /api/v1/trainings": TRAINERS,
+    "POST /api/v1/evaluations": TRAINERS,
     "POST /api/v1/price": STAFF,
     "POST /api/v1/explain": STAFF,
     "GET /api/v1/runs": STAFF,

@@ -1,4 +1,4 @@
-"""Questions and trainings: ask what they cost, submit them, follow them, read what they released.
+"""Plans: ask what they cost, submit them, follow them, read what they released.
 
 Everything here is the coordinator's own database: no request waits for a department.
 """
@@ -14,6 +14,7 @@ from api.idempotency import Answer, IdempotencyKey, once
 from api.people.roles import Caller
 from api.routes.desk import RUN, OpenDesk, RunId
 from api.schemas import (
+    EvaluationRequest,
     PlanRequest,
     Price,
     QuestionRequest,
@@ -54,6 +55,18 @@ def train(
     return _submit(body, desk, caller, request, idempotency_key)
 
 
+@router.post("/api/v1/evaluations", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
+def evaluate(
+    body: EvaluationRequest,
+    desk: OpenDesk,
+    caller: Trainer,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Evaluate a model. 202 and a run to follow; 200 if it was evaluated before."""
+    return _submit(body, desk, caller, request, idempotency_key)
+
+
 @router.post("/api/v1/price")
 def ask_price(body: PlanRequest, desk: OpenDesk, _caller: Staff) -> Price:
     """Say what a plan would cost. Touches no data and spends nothing."""
@@ -90,7 +103,7 @@ def read_run(run_id: RunId, desk: OpenDesk, _caller: Staff) -> RunView:
 
 
 def _submit(
-    body: QuestionRequest | TrainingRequest,
+    body: QuestionRequest | TrainingRequest | EvaluationRequest,
     desk: Desk,
     caller: Caller,
     request: Request,

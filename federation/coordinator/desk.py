@@ -31,16 +31,17 @@ from federation.coordinator.evidence_log import (
     open_register,
 )
 from federation.coordinator.filters import check_filter
+from federation.coordinator.model_book import weights_for
+from federation.coordinator.plan_request import completed
 from federation.coordinator.policy import Policy, load_policy, pool_of
-from federation.coordinator.protection import protected
+from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run, Runs, Submission
 from federation.coordinator.settings import CoordinatorSettings
-from federation.coordinator.spelling import spelled
 from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
+from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan, canonical, digest, read_plan
 from federation.question_plan import QuestionPlan
-from federation.recipes import with_recipe
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.pools import PoolState, lineage
@@ -57,6 +58,7 @@ class Desk:
     policy: Policy
     engine: Engine = field(repr=False)
     runs: Runs = field(repr=False)
+    registry: Registry = field(repr=False)
     ledger: Ledger = field(repr=False)
     register: Register = field(repr=False)
     evidence: Evidence = field(repr=False)
@@ -115,6 +117,7 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
         policy=load_policy(settings.policy),
         engine=engine,
         runs=Runs(engine),
+        registry=Registry(engine),
         ledger=Ledger(engine, head=settings.models / "ledger.head"),
         register=open_register(engine, evidence),
         evidence=evidence,
@@ -130,31 +133,20 @@ def open_desk(settings: CoordinatorSettings, *, now: datetime | None = None) -> 
 
 
 def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
-    """Turn a request into a plan over this firm's catalogue.
-
-    A request may leave the cohort out (then every department, or every holder of a training's
-    target, takes part) and the unit (then the one its fields call for), give ``epsilon`` instead
-    of ``rho``, and list names in any order. It never names the catalogue's digest itself.
+    """Turn a request into a plan over this firm's catalogue; plan_request says what it may omit.
 
     Raises:
         PlanInvalid: an unknown key, or a value out of range.
-        UnknownField, UnknownPurpose: with the names there are.
+        UnknownField, UnknownPurpose, ModelUnknown: with the names there are.
     """
-    values = with_recipe(request) | {"catalogue": desk.catalogue.digest()}
-    if "epsilon" in values:
-        epsilon = values.pop("epsilon")
-        if "rho" in values or not isinstance(epsilon, int | float) or not 0 < epsilon <= 100:  # noqa: PLR2004
-            raise PlanInvalid("epsilon: give either epsilon, between 0 and 100, or rho")
-        values["rho"] = desk.policy.rho(float(epsilon)).value
-    if values.get("kind") == "question":
-        values = spelled(values, desk.catalogue)
-    if isinstance(features := values.get("features"), list | tuple):
-        values["features"] = sorted({str(name) for name in features})
-    if isinstance(cohort := values.get("cohort"), list | tuple):
-        values["cohort"] = sorted({str(name) for name in cohort})
-    elif cohort is None:
-        values["cohort"] = _holders(values.get("target"), desk.catalogue)
-    return read_plan(protected(values, desk.catalogue))
+    values = completed(
+        request,
+        catalogue=desk.catalogue,
+        policy=desk.policy,
+        runs=desk.runs,
+        registry=desk.registry,
+    )
+    return read_plan(values)
 
 
 def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:
@@ -247,6 +239,8 @@ def check(plan: AnyPlan, desk: Desk) -> None:
         raise PlanInvalid(f"cohort: {', '.join(sorted(unknown))} is no department of this firm")
     if isinstance(plan, QuestionPlan):
         check_filter(plan, desk.catalogue, least=desk.policy.least_share)
+    if isinstance(plan, EvaluationPlan):
+        weights_for(plan, desk.runs, desk.registry, desk.settings.models)
 
 
 def needs_approval(plan: AnyPlan, desk: Desk) -> bool:
@@ -287,9 +281,3 @@ def _window_view(held: WindowState, delta: Delta) -> WindowView:
         budget_epsilon=None if budget is None else epsilon_of(budget, delta).value,
         spent_epsilon=epsilon_of(used, delta).value if used.value else 0.0,
     )
-
-
-def _holders(target: object, catalogue: Catalogue) -> list[str]:
-    """A training needs departments that hold its target; a question's masks come from everyone."""
-    holders = catalogue.departments if target is None else catalogue.field(str(target)).departments
-    return sorted(holders)

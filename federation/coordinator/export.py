@@ -16,7 +16,6 @@ from typing import Any
 from federation.coordinator.desk import Desk
 from federation.coordinator.documents import Documents
 from federation.coordinator.evidence_log import published_log
-from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
 from privacy.entries import Committed, Entry, to_text
 from privacy.ledger import follow_read
@@ -84,7 +83,7 @@ def _lines(desk: Desk, now: datetime) -> Iterator[bytes]:
     for entry in entries:
         if isinstance(entry.event, Committed) and entry.event.request not in runs:
             runs[entry.event.request] = desk.runs.get(entry.event.request)
-    versions = Registry(desk.engine).all()
+    versions = desk.registry.all()
     state = follow_read(EMPTY, entries)
     yield _line(
         {

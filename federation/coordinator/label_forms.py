@@ -71,9 +71,9 @@ def registry_record(label: Mapping[str, Any]) -> dict[str, Any]:
                 "name": f"{label['kind']} {label['run']} for {label['purpose']}",
                 "data_curators": list(label["cohort"]),
                 "intended_use": label["justification"],
-                "data_product_type": "Summary statistics"
-                if label["kind"] == "question"
-                else "Machine learning model",
+                "data_product_type": "Machine learning model"
+                if label["kind"] == "training"
+                else "Summary statistics",
                 "data_product_region": NOT_STATED,
                 "description": f"A {label['kind']} over {len(label['cohort'])} departments of one "
                 f"firm, for the purpose {label['purpose']}. Plan {label['plan']}.",

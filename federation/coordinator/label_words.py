@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from federation.coordinator.intervals import NOT_STATED
 from federation.cube_plan import CubePlan
+from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
@@ -73,4 +74,12 @@ def words_of(plan: AnyPlan) -> Words:
                 unprotected=(_BLURRED if plan.padded else _OVERLAPS) + _TWO,
                 post_processing="none in the cells; whatever is computed from them costs nothing",
                 bias="cells: none; what is computed from them may have one, which it states",
+            )
+        case EvaluationPlan():
+            return Words(
+                model="distributed noise shares under secure aggregation",
+                unprotected=_OVERLAPS if plan.owned else "",
+                post_processing="AUC, KS and calibration from the noised histograms of scores",
+                bias="counts: none; AUC: pairs of one bin count half; KS: slightly high, as the "
+                "largest of noised distances; calibration: up to half the width of a bin",
             )

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consent.catalogue import Catalogue
+from federation.coordinator.evaluation_result import evaluation_intervals
 from federation.coordinator.intervals import NOT_STATED, intervals_of
 from federation.coordinator.label_words import UNPROTECTED, words_of
 from federation.coordinator.policy import pool_of
 from federation.cube_layout import standard_error
 from federation.cube_plan import CubePlan
+from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan, digest
 from federation.question_plan import QuestionPlan
 from federation.statistics.figures import LEVEL
@@ -137,6 +139,9 @@ def _intervals(plan: AnyPlan, catalogue: Catalogue, result: Mapping[str, Any]) -
         width = normal_quantile(LEVEL) * standard_error(plan)
         noise = {"level": LEVEL, "each cell": width}
         return {"interval": noise, "interval_with_sampling": NOT_STATED}
+    if isinstance(plan, EvaluationPlan):
+        noise_only = evaluation_intervals(plan, catalogue, result)
+        return {"interval": noise_only, "interval_with_sampling": NOT_STATED}
     if not isinstance(plan, QuestionPlan):
         return {"interval": NOT_STATED, "interval_with_sampling": NOT_STATED}
     found = intervals_of(plan, catalogue, result)

@@ -14,6 +14,7 @@ from federation.coordinator.consent_log import standings_after
 from federation.coordinator.desk import Desk
 from federation.coordinator.receipt_forms import family_closed_at, open_fields
 from federation.cube_plan import CubePlan
+from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan, read_plan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
@@ -96,6 +97,8 @@ def least_level(plan: AnyPlan, catalogue: Catalogue) -> Level:
             return catalogue.field(plan.target).level
         case CubePlan():
             return min(catalogue.field(name).level for name in plan.fields)
+        case EvaluationPlan():
+            return max(catalogue.field(name).level for name in plan.counted)
 
 
 def _counted(plan: AnyPlan, opened: set[str]) -> bool:
@@ -107,6 +110,8 @@ def _counted(plan: AnyPlan, opened: set[str]) -> bool:
             return plan.target in opened
         case CubePlan():
             return bool(opened)
+        case EvaluationPlan():
+            return opened.issuperset(plan.counted)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

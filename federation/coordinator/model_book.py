@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from federation.coordinator.desk import Desk
 from federation.coordinator.errors import ModelUnknown
-from federation.coordinator.evidence_log import log_stage
 from federation.coordinator.registry import Registry, Stage, Staged, Version
-from federation.coordinator.runs import Run, RunState
-from federation.plans import read_plan
+from federation.coordinator.runs import Run, Runs, RunState
+from federation.errors import PlanInvalid
+from federation.evaluation_plan import EvaluationPlan
+from federation.plans import digest, read_plan
 from federation.training_plan import TrainingPlan
 from models.errors import ModelFileInvalid
 from models.files import read_model
@@ -29,27 +30,26 @@ class Model:
     stage: Staged | None
 
 
-def models_of(desk: Desk, name: str | None = None) -> list[Model]:
+def models_of(runs: Runs, registry: Registry, name: str | None = None) -> list[Model]:
     """Return every released version, or those of one name, newest first.
 
     Raises:
         ModelUnknown: no version of this name was released.
     """
-    registry = Registry(desk.engine)
-    found = [_model(version, registry, desk) for version in registry.all(name)]
+    found = [_model(version, registry, runs) for version in registry.all(name)]
     released = [model for model in reversed(found) if model is not None]
     if name is not None and not released:
         raise ModelUnknown(name)
     return released
 
 
-def model_of(desk: Desk, name: str, version: int | None = None) -> Model:
+def model_of(runs: Runs, registry: Registry, name: str, version: int | None = None) -> Model:
     """Return one released version; without a number the one in use, or else the newest.
 
     Raises:
         ModelUnknown: there is no such version, or it was never released.
     """
-    released = models_of(desk, name)
+    released = models_of(runs, registry, name)
     if version is None:
         used = [m for m in released if m.stage is not None and m.stage.stage is Stage.IN_USE]
         return (used or released)[0]
@@ -59,14 +59,14 @@ def model_of(desk: Desk, name: str, version: int | None = None) -> Model:
     raise ModelUnknown(name, version)
 
 
-def weights_of(version: Version, desk: Desk) -> bytes:
+def weights_of(version: Version, folder: Path) -> bytes:
     """Return the file of a version's weights, checked against the registry and in itself.
 
     Raises:
         ModelFileInvalid: it is missing, or not the file that was trained; names the file.
     """
     try:
-        data = (desk.settings.models / version.file).read_bytes()
+        data = (folder / version.file).read_bytes()
     except OSError as error:
         raise ModelFileInvalid(path=version.file, reason="it cannot be read") from error
     if sha256(data).hexdigest() != version.sha256:
@@ -75,14 +75,24 @@ def weights_of(version: Version, desk: Desk) -> bytes:
     return data
 
 
-def set_stage(model: Model, stage: Stage, desk: Desk, *, who: str, reason: str, at: int) -> None:
-    """Give a version a stage, with a reason, and log it. ``at``: seconds since the Unix epoch."""
-    Registry(desk.engine).stage(model.version, stage, who=who, reason=reason, at=at)
-    log_stage(desk.evidence, model.version, stage, who=who, at=at)
+def weights_for(plan: EvaluationPlan, runs: Runs, registry: Registry, folder: Path) -> bytes:
+    """Return the file of the weights that an evaluation names, if it names a released version.
+
+    Raises:
+        PlanInvalid: its run, its digest and its training are not those of one version.
+        ModelFileInvalid: as weights_of.
+    """
+    for version in registry.all():
+        told = (version.run, version.sha256, version.plan)
+        if told == (plan.run, plan.sha256, digest(plan.training).hex()):
+            if runs.get(version.run).state is RunState.RELEASED:
+                return weights_of(version, folder)
+            break
+    raise PlanInvalid("run: no released model has this run, these weights and this training")
 
 
-def _model(version: Version, registry: Registry, desk: Desk) -> Model | None:
-    run = desk.runs.get(version.run)
+def _model(version: Version, registry: Registry, runs: Runs) -> Model | None:
+    run = runs.get(version.run)
     plan = read_plan(run.plan)
     if run.state is not RunState.RELEASED or run.label is None:
         return None

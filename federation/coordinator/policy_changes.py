@@ -136,6 +136,7 @@ def apply(policy: Policy, desk: Desk, *, base: str, who: str, now: datetime | No
         policy=policy,
         engine=desk.engine,
         runs=desk.runs,
+        registry=desk.registry,
         ledger=desk.ledger,
         register=desk.register,
         evidence=desk.evidence,

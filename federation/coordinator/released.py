@@ -9,12 +9,15 @@ from typing import Any
 from federation.coordinator.code_version import code_version
 from federation.coordinator.cube_result import cube_result
 from federation.coordinator.desk import Desk
+from federation.coordinator.evaluation_result import evaluation_result
+from federation.coordinator.model_book import weights_for
 from federation.coordinator.question_result import question_result
-from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
 from federation.coordinator.training_result import training_result
 from federation.cube_journey import build_cube
 from federation.cube_plan import CubePlan
+from federation.evaluation_journey import evaluate_model
+from federation.evaluation_plan import EvaluationPlan
 from federation.question_journey import ask_question
 from federation.question_plan import QuestionPlan
 from federation.rounds import Answers, Brief, Leg, drive
@@ -41,13 +44,18 @@ def released(
             return question_result(
                 question, desk.catalogue, releases, threshold=desk.policy.least_count
             )
+        case EvaluationPlan() as evaluation:
+            folder = desk.settings.models
+            model = weights_for(evaluation, desk.runs, desk.registry, folder)
+            scores = drive(evaluate_model(brief, model=model), exchange)
+            return evaluation_result(evaluation, desk.catalogue, scores.values.tolist())
         case TrainingPlan() as training:
             trained = drive(train_model(brief), exchange)
             architecture = architecture_of(training, desk.catalogue)
             path = desk.settings.models / f"{run.id}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
             save(path, architecture, trained.average())
-            version = Registry(desk.engine).add(
+            version = desk.registry.add(
                 training.model or training.target,
                 run=run.id,
                 plan=run.digest,

@@ -7,11 +7,13 @@ from typing import Any
 from consent.catalogue import Catalogue
 from consent.log_entries import Released, read_entry
 from consent.log_errors import EntryInvalid
+from federation.coordinator.evaluation_result import evaluation_result
 from federation.coordinator.evidence_log import json_digest
 from federation.coordinator.findings import Finding, Wrong
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.policy import Policy
 from federation.coordinator.question_result import retold
+from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan
 from federation.question_plan import QuestionPlan
 from privacy.entries import Decided
@@ -68,7 +70,7 @@ def check_label(
             result=result,
         )
         true = label(plan, catalogue, facts)
-        told = retold(plan, catalogue, result) if isinstance(plan, QuestionPlan) else {}
+        told = _recomputed(plan, catalogue, result)
     except (KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError):
         yield Finding(Wrong.LABEL, where, "its figures are not those of its plan")
         return
@@ -81,6 +83,17 @@ def check_label(
     if facts.epoch < run["epoch"]:
         yield Finding(Wrong.LABEL, where, "its consent is older than when it was asked")
     yield from _check_log(run, stated, result, log)
+
+
+def _recomputed(plan: AnyPlan, catalogue: Catalogue, result: Json) -> Json:
+    """Tell again what follows from the sums that a result says were released."""
+    match plan:
+        case QuestionPlan():
+            return retold(plan, catalogue, result)
+        case EvaluationPlan():
+            return evaluation_result(plan, catalogue, result["counts"])
+        case _:
+            return {}
 
 
 def _compare(where: str, stated: Json, true: Json) -> Iterator[Finding]:

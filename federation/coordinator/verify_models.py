@@ -1,8 +1,11 @@
-"""The registry against the trainings that were released: each one version, none without a run."""
+"""The registry against what was released: each training one version, none without a run."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import Any
+
+import rfc8785
 
 from federation.coordinator.export import EvidenceFile
 from federation.coordinator.findings import Finding, Wrong
@@ -39,7 +42,23 @@ def check_models(file: EvidenceFile) -> list[Finding]:
         for name, run in runs.items()
         if _kind(run) == "training" and run.get("state") == "released" and name not in named
     ]
+    known = {(one["run"], one["sha256"], one["plan"]) for one in whole}
+    findings += [
+        Finding(Wrong.MODEL, f"run {name}", "evaluates a model that the registry does not have")
+        for name, run in runs.items()
+        if _kind(run) == "evaluation" and _evaluated(run) not in known
+    ]
     return findings
+
+
+def _evaluated(run: Json) -> tuple[object, ...]:
+    """Say which model an evaluation's plan names: run, weights, and the digest of its training."""
+    plan = run["plan"]
+    return (
+        plan.get("run"),
+        plan.get("sha256"),
+        sha256(rfc8785.dumps(plan.get("training"))).hexdigest(),
+    )
 
 
 def _well_formed(one: Json) -> bool:

@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from consent.errors import ConsentError
 from federation.cube_plan import CubePlan
 from federation.errors import FederationError
+from federation.evaluation_plan import EvaluationPlan
 from federation.messages import Answer, Ask
 from federation.node.admission import Admitted, admit
 from federation.node.cube_task import cube_matrices, cube_share, cube_tokens, noised_cube_share
+from federation.node.evaluation_task import evaluation_sum, evaluation_tokens, noised_scores
 from federation.node.log import places
 from federation.node.node import Node
 from federation.node.opening import opened
@@ -131,6 +133,8 @@ def _free(node: Node, admitted: Admitted, ask_payload: bytes, now: int) -> Answe
             payload = cube_tokens(node, admitted, plan)
         case CubePlan():
             payload = cube_matrices(node, admitted, plan, ask_payload)
+        case EvaluationPlan(owned=True):
+            payload = evaluation_tokens(node, admitted, plan)
         case _:
             opened(node, admitted)
     node.journal.record(admitted.run, at=now, size=len(payload), epoch=admitted.permit.epoch)
@@ -151,6 +155,9 @@ def _prepared(
         case CubePlan() as cube:
             share = cube_share(node, admitted, cube, payload)
             return lambda: (noised_cube_share(node, cube, share),)
+        case EvaluationPlan() as evaluation:
+            counts = evaluation_sum(node, admitted, evaluation, payload)
+            return lambda: (noised_scores(node, evaluation, counts),)
 
 
 @contextmanager

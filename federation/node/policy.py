@@ -2,7 +2,7 @@
 
 ``policy.toml``::
 
-    kinds             = ["question", "training"]
+    kinds             = ["question", "training", "cube", "evaluation"]
     minimum_cohort    = 2       # departments in a sum, this one included
     minimum_tolerance = 1       # departments that may collude without weakening the noise
     max_rho           = 0.5     # one plan
@@ -65,7 +65,7 @@ class Policy(Limits):
     A purpose may be given one ε, which is for life, or limits of its own.
     """
 
-    kinds: frozenset[Literal["question", "training", "cube"]] = Field(min_length=1)
+    kinds: frozenset[Literal["question", "training", "cube", "evaluation"]] = Field(min_length=1)
     minimum_cohort: int = Field(default=2, ge=2)
     minimum_tolerance: int = Field(default=1, ge=0)
     max_rho: float = Field(gt=0, le=100)

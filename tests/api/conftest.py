@@ -116,7 +116,7 @@ epsilon = 1.0
 """
 
 NODE_POLICY = """
-kinds = ["question", "training"]
+kinds = ["question", "training", "evaluation"]
 max_rho = 10.0
 delta = 1e-6
 lifetime_epsilon = 60.0

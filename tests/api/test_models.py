@@ -167,3 +167,59 @@ def test_the_registry_is_read_and_staged_in_a_terminal(
     out = tmp_path / "weights.safetensors"
     told = json.loads(call("model", "export", "buys_bonds", "--out", out, "--json").stdout)
     assert told["sha256"] == sha256(out.read_bytes()).hexdigest()
+
+
+EVALUATION = {
+    "purpose": "bond_model",
+    "model": "buys_bonds",
+    "group": "region",
+    "epsilon": 1.0,
+    "reason": "how good it is",
+}
+
+
+def test_an_evaluation_is_priced_and_accepted(analyst: TestClient, trained: str) -> None:
+    price = analyst.post("/api/v1/price", json=EVALUATION | {"kind": "evaluation"}).json()
+    assert price["epsilon"] <= 1.0
+    answer = analyst.post("/api/v1/evaluations", json=EVALUATION)
+    assert answer.status_code == 202
+    assert answer.json()["plan"]["run"] == trained
+    assert answer.json()["plan"]["cohort"] == ["lending", "wealth"]
+
+
+def test_an_evaluation_of_a_damaged_model_is_refused_by_its_name(
+    analyst: TestClient, trained: str, coordinator: CoordinatorSettings
+) -> None:
+    path = coordinator.models / f"{trained}.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    answer = analyst.post("/api/v1/evaluations", json=EVALUATION)
+    assert answer.status_code == 503
+    assert path.name in answer.json()["detail"]
+    assert analyst.get("/api/v1/budget").json()[0]["reserved_rho"] == 0
+
+
+def test_an_evaluation_s_figures_are_shown_in_a_terminal(
+    call: Callable[..., Result], trained: str, tmp_path: Path, runs: Runs
+) -> None:
+    assert trained
+    request = tmp_path / "evaluation.json"
+    request.write_text(json.dumps(EVALUATION))
+    assert "ε = 1" in call("price", request).stdout
+    assert (
+        json.loads(call("evaluate", request, "--no-wait", "--json").stdout)["state"] == "accepted"
+    )
+    taken = runs.take()
+    assert taken is not None
+    told = {
+        "auc": {"value": 0.81, "interval": [0.79, 0.83]},
+        "ks": {"value": 0.4, "interval": [0.3, 0.5]},
+        "calibration_error": {"value": 0.02, "interval": [0.0, 0.05]},
+    }
+    row = {"clients": {"value": 200.4, "half_width": 8.0}}
+    few = row | {"group": "north", "metrics": {"note": "too few clients to tell"}}
+    result = {"on": "all", "everyone": row | {"metrics": told}, "groups": [few]}
+    label = {"rho": 0.05, "epsilon": 1.0, "delta": 1e-6, "privacy_unit": "client"}
+    runs.end_released(taken.id, result=result, label=label, now=1)
+    shown = call("evaluate", request).stdout
+    assert "0.810 (0.790 to 0.830)" in shown
+    assert "too few clients to tell" in shown

@@ -36,7 +36,7 @@ OPENED = datetime(2026, 11, 22, tzinfo=UTC)
 DEPARTMENTS = ("advisory", "research", "risk")
 CATALOGUE = Path(__file__).parent / "node" / "catalogue.toml"
 POLICY = """
-kinds = ["question", "training", "cube"]
+kinds = ["question", "training", "cube", "evaluation"]
 max_rho = 50.0
 delta = 1e-6
 lifetime_epsilon = 100.0

@@ -1,0 +1,77 @@
+"""An evaluation: how well one released model ranks, from a noised histogram of its scores."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from federation.plan_base import BasePlan, Digest, Name
+from federation.run_permit import Leg
+from federation.training_plan import TrainingPlan
+from privacy.units import ContributionBound
+
+RunName = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+class EvaluationPlan(BasePlan):
+    """Every node scores its own clients with the public weights and counts them by score and label.
+
+    Each client adds one to one cell of (group, label, bin of the score), so one release gives AUC,
+    KS, calibration and the same of every group. A client counts whose target and group are open and
+    present; a feature that is closed or missing is absent, as in the training.
+
+    ``training``: the plan of the model. ``run``: that trained it. ``sha256``: of the file of its
+    weights, which the coordinator sends and every node checks. ``group``: whose labels are looked
+    at one by one. ``bins``: of the scores, edges public (see evaluation_layout). ``owned``: as in a
+    question.
+    """
+
+    kind: Literal["evaluation"] = "evaluation"
+    training: TrainingPlan
+    run: RunName
+    sha256: Digest
+    group: Name | None = None
+    bins: int = Field(default=32, ge=8, le=64)
+    owned: bool = True
+
+    @model_validator(mode="after")
+    def _is_of_this_catalogue(self) -> Self:
+        if self.training.catalogue != self.catalogue:
+            msg = "the model was trained under another catalogue: train it again under this one"
+            raise ValueError(msg)
+        if self.group == self.training.target:
+            msg = "the group cannot be the model's own target"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def target(self) -> str:
+        """What the model predicts."""
+        return self.training.target
+
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The fields without which a client is not counted at all."""
+        return (self.target,) if self.group is None else (self.group, self.target)
+
+    @property
+    def legs(self) -> Mapping[Leg, int]:
+        """The plan's legs in their order, and the rounds of each."""
+        return {"tokens" if self.owned else "check": 1, "sum": 1}
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        """What the intervals of its release cover, for its label."""
+        return ("noise only, 95 %, each figure by itself",)
+
+    @property
+    def bound(self) -> ContributionBound:
+        """How often one unit moves this plan's sum."""
+        return ContributionBound(
+            departments=1 if self.owned else len(self.cohort), clients=self.clients_per_household
+        )
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields the plan opens, each once, in alphabetical order."""
+        return tuple(sorted({*self.training.fields, *self.counted}))

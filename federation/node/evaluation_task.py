@@ -1,0 +1,94 @@
+"""What a node does for an evaluation: score its own clients, count them by score and label."""
+
+from hashlib import sha256
+
+import numpy as np
+
+from federation import training_layout
+from federation.errors import ProtocolError
+from federation.evaluation_layout import (
+    evaluated,
+    evaluation_block,
+    logit_edges,
+    split_payload,
+)
+from federation.evaluation_plan import EvaluationPlan
+from federation.node.admission import Admitted
+from federation.node.columns import ABSENT
+from federation.node.features import cells, design
+from federation.node.node import Node
+from federation.node.opening import opened
+from federation.node.ownership import owned_rows, sent_tokens
+from models.errors import ModelFileInvalid
+from models.even_scores import even_logits
+from models.files import read_model
+from models.vectors import Vector
+from privacy.bounds import BoundedSum, bounded_count
+from privacy.loss import Rho
+from privacy.mechanisms import NoisedShare, add_noise_share
+
+
+def evaluation_tokens(node: Node, admitted: Admitted, plan: EvaluationPlan) -> bytes:
+    """Return the tokens of the clients this evaluation counts here."""
+    records = opened(node, admitted)
+    return sent_tokens(node, admitted, records, records.complete(plan.counted))
+
+
+def evaluation_sum(
+    node: Node, admitted: Admitted, plan: EvaluationPlan, payload: bytes
+) -> BoundedSum:
+    """Count this department's clients by group, label and bin of their score.
+
+    A score depends on the client's own row and the public weights only (models.even_scores), so a
+    client moves one cell by one.
+
+    Args:
+        node: the department's.
+        admitted: the sum leg.
+        plan: of that leg.
+        payload: the file of the weights and, in an owned plan, the flags; not trusted.
+
+    Raises:
+        ModelFileInvalid: the file is not the one that the plan names, or not of its model.
+        SessionUnknown: this worker did not send the attempt's tokens.
+        ProtocolError: the payload does not hold together.
+        RecordsUnavailable: see records.
+    """
+    file, owned_bits = split_payload(payload)
+    weights = _weights(file, plan, node)
+    records = opened(node, admitted)
+    counted = records.complete(plan.counted)
+    if plan.owned:
+        counted &= owned_rows(node, admitted, records, owned_bits)
+    elif owned_bits:
+        raise ProtocolError("The plan has no owners, yet ownership came with it.")
+    features = design(records, training_layout.feature_fields(plan.training, node.catalogue))
+    logits = even_logits(evaluated(plan, node.catalogue), weights, features)
+    keys = [plan.target] if plan.group is None else [plan.group, plan.target]
+    of_group_and_class = cells(records, [node.catalogue.field(name) for name in keys])
+    bins = np.searchsorted(logit_edges(plan), logits, side="right")
+    block = evaluation_block(plan, node.catalogue)
+    cell = np.where(counted, of_group_and_class * plan.bins + bins, ABSENT)
+    return bounded_count(cell, block.size, scale=block.scale, unit=plan.unit, bound=plan.bound)
+
+
+def noised_scores(node: Node, plan: EvaluationPlan, bounded: BoundedSum) -> NoisedShare:
+    """Add this node's noise share to its counts; together they are ρ-zCDP in the cohort's sum."""
+    return add_noise_share(
+        bounded,
+        rho=Rho(plan.rho),
+        cohort=len(plan.cohort),
+        tolerance=plan.tolerance,
+        noise=node.noise,
+    )
+
+
+def _weights(file: bytes, plan: EvaluationPlan, node: Node) -> Vector:
+    """Return the weights in a file, if it is the very file that the plan names."""
+    name = f"{plan.run}.safetensors"
+    if sha256(file).hexdigest() != plan.sha256:
+        raise ModelFileInvalid(path=name, reason="it is not the file that the plan names")
+    architecture, weights = read_model(file, name=name)
+    if architecture != evaluated(plan, node.catalogue):
+        raise ModelFileInvalid(path=name, reason="its shape is not the one of the plan's model")
+    return weights

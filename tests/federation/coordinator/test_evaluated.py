@@ -1,0 +1,212 @@
+"""A model is trained, evaluated and verified: the real coordinator and three real nodes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+from federation.coordinator.desk import check, plan_of, submit
+from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.errors import ModelUnknown
+from federation.coordinator.export import export
+from federation.coordinator.findings import Wrong
+from federation.coordinator.runs import Run, RunState
+from federation.coordinator.settings import CoordinatorSettings
+from federation.coordinator.verify import verify
+from federation.errors import PlanInvalid
+from federation.messages import Answer, Ask
+from federation.node.answer import answer
+from models.errors import ModelFileInvalid
+
+NOW = 1_800_000_000  # by the nodes' clocks, which opened their ledgers then
+POLICY = """
+delta = 1e-6
+automatic_epsilon = 50.0
+[firm]
+epsilon = 100.0
+[purposes.review]
+epsilon = 100.0
+"""
+TRAINING = {
+    "kind": "training",
+    "purpose": "review",
+    "target": "defaulted",
+    "features": ["age"],
+    "rounds": 2,
+    "local_steps": 10,
+    "rho": 8.0,
+    "reason": "a model",
+}
+EVALUATION = {
+    "kind": "evaluation",
+    "model": "defaulted",
+    "purpose": "review",
+    "bins": 8,
+    "rho": 8.0,
+    "reason": "how good it is",
+}
+
+
+@pytest.fixture
+def dispatcher(make_firm: Any) -> Iterator[Dispatcher]:
+    firm = make_firm(400, levels=lambda _number: 4)
+
+    def exchange(asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
+        assert deadline_s > 0
+        return {d: answer(firm.nodes[d], ask, NOW) for d, ask in asks.items()}
+
+    (firm.folder / "policy.toml").write_text(POLICY)
+    settings = CoordinatorSettings(
+        database=f"sqlite:///{firm.folder / 'coordinator.db'}",
+        catalogue=firm.folder / "catalogue.toml",
+        policy=firm.folder / "policy.toml",
+        keys=firm.enrolment.coordinator,
+        consent_keys=firm.enrolment.consent,
+        models=firm.folder / "models",
+    )
+    opened = open_dispatcher(settings, exchange)
+    opened.now = lambda: NOW
+    rows = [(client, client, level) for client, level in firm.levels.items()]
+    opened.desk.register.load(rows, datetime.now(UTC))
+    yield opened
+    opened.desk.engine.dispose()
+
+
+def carry_out(dispatcher: Dispatcher, request: dict[str, Any]) -> Run:
+    desk = dispatcher.desk
+    run = submit(plan_of(request, desk), desk, asker="ann").run
+    dispatcher.carry_out_next()
+    found = desk.runs.get(run.id)
+    assert found.state is RunState.RELEASED, found.refusal
+    assert found.result is not None
+    return found
+
+
+def evidence_of(dispatcher: Dispatcher) -> bytes:
+    return b"".join(export(dispatcher.desk, now=datetime.now(UTC)))
+
+
+def test_a_model_is_trained_evaluated_by_group_and_verified(dispatcher: Dispatcher) -> None:
+    trained = carry_out(dispatcher, TRAINING)
+    run = carry_out(dispatcher, EVALUATION | {"group": "education"})
+    result, label = run.result, run.label
+    assert result is not None
+    assert label is not None
+    assert (result["run"], result["sha256"]) == (trained.id, trained.result["sha256"])  # type: ignore[index]
+    assert [one["group"] for one in result["groups"]] == ["school", "university", "other"]
+    everyone = result["everyone"]
+    assert everyone["metrics"]["auc"]["value"] > 0.9  # age alone decides who defaulted
+    assert everyone["clients"]["value"] == pytest.approx(350, abs=40)
+    low, high = label["interval"]["auc"]
+    assert low <= everyone["metrics"]["auc"]["value"] <= high
+    assert label["contribution_bound"]["departments"] == 1
+    assert verify(evidence_of(dispatcher), roster=dispatcher.roster).findings == ()
+
+
+def test_the_same_evaluation_is_answered_again_for_nothing(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    first = carry_out(dispatcher, EVALUATION)
+    desk = dispatcher.desk
+    again = submit(plan_of(EVALUATION | {"reason": "quite another"}, desk), desk, asker="bob")
+    assert (again.new, again.run.id) == (False, first.id)
+
+
+def test_an_evaluation_without_owners_declares_every_department(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    run = carry_out(dispatcher, EVALUATION | {"owned": False})
+    assert run.label is not None
+    assert run.label["contribution_bound"]["departments"] == 3
+
+
+def test_metrics_that_are_not_those_of_the_counts_are_named(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    run = carry_out(dispatcher, EVALUATION)
+    lines = [json.loads(line) for line in evidence_of(dispatcher).splitlines()]
+    told = next(line["run"] for line in lines if line.get("run", {}).get("id") == run.id)
+    told["result"]["everyone"]["metrics"]["auc"]["value"] = 0.99
+    report = verify(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    assert Wrong.LABEL in {finding.wrong for finding in report.findings}
+    told["result"]["counts"][0] = float("nan")
+    report = verify(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    assert Wrong.LABEL in {finding.wrong for finding in report.findings}
+
+
+def test_a_version_that_does_not_exist_is_refused(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    for wrong in ({"version": 2}, {"model": "churn"}):
+        with pytest.raises(ModelUnknown):
+            plan_of(EVALUATION | wrong, dispatcher.desk)
+    with pytest.raises(PlanInvalid, match="registry"):
+        plan_of({k: v for k, v in EVALUATION.items() if k != "model"}, dispatcher.desk)
+
+
+def test_weights_with_a_flipped_byte_are_refused_before_anything_is_spent(
+    dispatcher: Dispatcher,
+) -> None:
+    trained = carry_out(dispatcher, TRAINING)
+    desk = dispatcher.desk
+    plan = plan_of(EVALUATION, desk)
+    path = desk.settings.models / f"{trained.id}.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    spent = desk.ledger.state("firm").spent
+    with pytest.raises(ModelFileInvalid, match=path.name):
+        submit(plan, desk, asker="ann")
+    assert desk.ledger.state("firm").reserved.value == 0
+    assert desk.ledger.state("firm").spent == spent
+
+
+def test_weights_that_break_while_a_run_waits_cost_nothing(dispatcher: Dispatcher) -> None:
+    trained = carry_out(dispatcher, TRAINING)
+    desk = dispatcher.desk
+    run = submit(plan_of(EVALUATION, desk), desk, asker="ann").run
+    (desk.settings.models / f"{trained.id}.safetensors").write_bytes(b"")
+    spent = desk.ledger.state("firm").spent
+    dispatcher.carry_out_next()
+    found = desk.runs.get(run.id)
+    assert found.refusal is not None
+    assert found.refusal["code"] == "ModelFileInvalid"
+    assert desk.ledger.state("firm").spent == spent
+
+
+def test_a_model_of_another_catalogue_is_refused(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    plan = plan_of(EVALUATION, dispatcher.desk)
+    values = plan.model_dump(mode="json")
+    older = values["training"] | {"catalogue": "0" * 64}
+    with pytest.raises(PlanInvalid, match="another catalogue: train it again"):
+        plan_of({"kind": "evaluation", **_asked(values), "training": older}, dispatcher.desk)
+
+
+def test_a_training_that_the_registry_does_not_have_is_refused(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    desk = dispatcher.desk
+    values = plan_of(EVALUATION, desk).model_dump(mode="json")
+    other = values["training"] | {"reason": "another training"}
+    with pytest.raises(PlanInvalid, match="no released model"):
+        check(plan_of({**_asked(values), "training": other}, desk), desk)
+
+
+def test_only_departments_that_hold_target_and_group_take_part(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    plan = plan_of(EVALUATION | {"group": "income"}, dispatcher.desk)
+    assert plan.cohort == ("research", "risk")
+
+
+def _asked(values: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in values.items() if k != "catalogue"}
+
+
+def test_one_class_alone_is_said_to_be_too_few(dispatcher: Dispatcher) -> None:
+    from federation.coordinator.evaluation_result import evaluation_result  # noqa: PLC0415
+
+    carry_out(dispatcher, TRAINING)
+    plan, desk = plan_of(EVALUATION, dispatcher.desk), dispatcher.desk
+    counts = np.zeros((2, 8))
+    counts[0] = 50.0
+    told = evaluation_result(plan, desk.catalogue, counts.ravel().tolist())["everyone"]  # type: ignore[arg-type]
+    assert told["metrics"] == {"note": "too few clients to tell"}
