@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-from api.schemas import Loss, QuestionRequest, RunSummary
+from api.plan_requests import Loss, QuestionRequest
+from api.schemas import RunSummary
 from federation.coordinator.approvals import LEAST_REASON, MOST_REASON, Approval
 from federation.coordinator.studio import Solution
 from federation.coordinator.targets import Target

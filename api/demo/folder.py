@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.demo.errors import FolderInvalid
-from api.schemas import QuestionRequest, TrainingRequest
+from api.plan_requests import QuestionRequest, TrainingRequest
 from consent.catalogue import Catalogue, load_catalogue
 from federation.coordinator.policy import load_policy as load_coordinator_policy
 from federation.node.policy import load_policy as load_node_policy

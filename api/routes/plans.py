@@ -12,17 +12,9 @@ from fastapi import APIRouter, Query, Request, Response
 from api.auth import Asker, Staff, Trainer
 from api.idempotency import Answer, IdempotencyKey, once
 from api.people.roles import Caller
+from api.plan_requests import EvaluationRequest, PlanRequest, QuestionRequest, TrainingRequest
 from api.routes.desk import RUN, OpenDesk, RunId
-from api.schemas import (
-    EvaluationRequest,
-    PlanRequest,
-    Price,
-    QuestionRequest,
-    RunSummary,
-    RunView,
-    Submitted,
-    TrainingRequest,
-)
+from api.schemas import Price, RunSummary, RunView, Submitted
 from api.stage_schemas import ExplanationView
 from federation.coordinator.desk import Desk, plan_of, price, submit
 from federation.coordinator.explaining import explain_plan

@@ -1,0 +1,146 @@
+"""What a caller asks: the wire of questions, trainings and evaluations, before they are plans."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from federation.plan_base import Name
+from federation.question_plan import Statistic
+from federation.training_plan import LEAST_CLIP
+from models.objectives import Objective
+from privacy.units import PrivacyUnit
+
+Loss = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class _PlanRequest(_Wire):
+    purpose: Name
+    reason: str = Field(min_length=3, max_length=500)
+    cohort: tuple[Name, ...] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=16,
+        description="departments; left out: every department that holds the fields",
+    )
+    unit: PrivacyUnit | None = Field(
+        default=None, description="left out: the household if a field is of level 3 or 4"
+    )
+    clients_per_household: int | None = Field(
+        default=None, ge=1, le=100, description="how many of one household count, if it is the unit"
+    )
+    tolerance: int = Field(default=1, ge=0, le=15)
+    epsilon: Loss | None = Field(default=None, description="at the policy's δ; or give rho")
+    rho: Loss | None = None
+
+    def request(self) -> dict[str, object]:
+        """Return what the desk turns into a plan: what the caller has set, and the kind."""
+        values = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+        return values | {"kind": self.model_dump()["kind"]}
+
+
+class ConditionRequest(_Wire):
+    """Only clients whose field is one label, one of some, or from one public edge up to another."""
+
+    field: Name
+    equal: str | None = None
+    one_of: tuple[str, ...] | None = Field(default=None, min_length=1, max_length=1000)
+    from_: float | None = Field(default=None, alias="from")
+    to: float | None = None
+
+
+class QuestionRequest(_PlanRequest):
+    """A question: statistics of clients, in the cells that the ``by`` fields span."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "statistics": [{"kind": "count"}, {"kind": "mean", "field": "credit_limit_ntd"}],
+                "by": ["age"],
+                "epsilon": 0.5,
+                "reason": "how credit limits grow with age",
+            }
+        }
+    )
+
+    kind: Literal["question"] = "question"
+    statistics: tuple[Statistic, ...] = Field(min_length=1, max_length=8)
+    by: tuple[Name, ...] = Field(default=(), max_length=3)
+    where: tuple[ConditionRequest, ...] = Field(default=(), max_length=16)
+    owned: bool = Field(default=True, description="count each client at one department only")
+
+
+class TrainingRequest(_PlanRequest):
+    """A training: one shared model that predicts ``target`` from ``features``."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "target": "prefers_paying_in_full",
+                "features": ["age", "credit_limit_ntd"],
+                "clients": 25000,
+                "epsilon": 2.0,
+                "reason": "the shared preference model",
+            }
+        }
+    )
+
+    kind: Literal["training"] = "training"
+    model: Name | None = Field(default=None, description="the registry's name for it")
+    target: Name
+    features: tuple[Name, ...] = Field(min_length=1, max_length=200)
+    hidden: tuple[int, ...] = Field(default=(), max_length=2)
+    clients: int | None = Field(
+        default=None, ge=1, description="about how many the cohort has: chooses the recipe"
+    )
+    rounds: int | None = Field(default=None, ge=1, le=100, description="left out: the recipe's")
+    local_steps: int | None = Field(default=None, ge=1, le=1000)
+    clip_norm: float = Field(default=1.0, ge=LEAST_CLIP, le=100)
+    learning_rate: float = Field(default=1.0, gt=0, le=100)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    linear_rounds: int = Field(
+        default=0, ge=0, le=99, description="the first rounds train the linear part of a network"
+    )
+    linear_learning_rate: float = Field(default=3.0, gt=0, le=100)
+    objective: Objective | None = Field(default=None, description="left out: by the target's kind")
+    noise: Literal["local", "shared"] = Field(
+        default="local", description="shared: less noise, one step a round"
+    )
+    owned: bool = Field(default=False, description="train each client at one department only")
+    proximal: float = Field(default=0.0, ge=0, le=100, description="FedProx, with local noise")
+    personal: bool = Field(default=False, description="the last layer stays on each node")
+
+
+class EvaluationRequest(_PlanRequest):
+    """An evaluation: AUC, KS and calibration of one version of a model, from noised histograms."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "model": "prefers_paying_in_full",
+                "group": "education",
+                "epsilon": 0.5,
+                "reason": "is the model as good for every level of education",
+            }
+        }
+    )
+
+    kind: Literal["evaluation"] = "evaluation"
+    model: Name
+    version: int | None = Field(
+        default=None, ge=1, le=2**31 - 1, description="left out: the one in use, or the newest"
+    )
+    group: Name | None = Field(default=None, description="a field whose labels are told apart")
+    bins: int = Field(default=32, ge=8, le=64)
+    owned: bool = Field(default=True, description="count each client at one department only")
+
+
+PlanRequest = Annotated[
+    QuestionRequest | TrainingRequest | EvaluationRequest, Field(discriminator="kind")
+]
