@@ -1,8 +1,8 @@
 """What a request leaves out: the catalogue's name, who takes part, whom it protects, which model.
 
 A request may leave the cohort out (then every department, or every holder of a training's target,
-takes part), name a recipe, give ``epsilon`` instead of ``rho``, list names in any order, and name a model of the
-registry where an evaluation has its training. It never names the catalogue's digest itself.
+takes part), name a recipe, give ``epsilon`` instead of ``rho``, list names in any order, and name a
+model of the registry where an evaluation has its training. It never names the catalogue's digest.
 """
 
 from collections.abc import Iterable, Mapping
