@@ -78,7 +78,7 @@ class World:
         ]
 
 
-def uniform(label: str, n: int) -> npt.NDArray[np.float64]:
+def _uniform(label: str, n: int) -> npt.NDArray[np.float64]:
     """Numbers in [0, 1) from a hash: the same on every machine."""
     words = np.frombuffer(hashlib.shake_256(label.encode()).digest(8 * n), np.uint64)
     return (words >> np.uint64(11)) * 2.0**-53
@@ -86,7 +86,7 @@ def uniform(label: str, n: int) -> npt.NDArray[np.float64]:
 
 def clients(n: int) -> World:
     """Make clients whose income, spending and wealth go together, some values absent."""
-    draw = {name: uniform(name, n) for name in ("age", "a", "b", "c", "city", "sex", "late")}
+    draw = {name: _uniform(name, n) for name in ("age", "a", "b", "c", "city", "sex", "late")}
     income = 500 + 5000 * draw["a"] ** 2 + 2000 * draw["b"]
     columns: dict[str, npt.NDArray[Any]] = {
         "age": 15 + 90 * draw["age"],
@@ -186,3 +186,8 @@ def noised() -> Callable[..., list[dict[str, Any]]]:
         return rows
 
     return answered
+
+
+@pytest.fixture(scope="session")
+def uniform() -> Callable[[str, int], npt.NDArray[np.float64]]:
+    return _uniform
