@@ -48,7 +48,8 @@ class Answer(BaseModel):
     payload: alignment tokens (tokens), sealed matrices for each other department (matrices), a
     masked vector, little-endian uint64 (sum, round, shares), or a cosignature of the checkpoint
     that was offered (hello; ``text`` is the refusal's code if not).
-    witnessed: the size of the log that this node cosigned last (hello).
+    witnessed: the size of the log that this node cosigned last (hello). data: the name of the state
+    of the department's rows (hello).
     agreement: names the session keys and roster behind the masks of that vector, 32 bytes.
     """
 
@@ -64,6 +65,7 @@ class Answer(BaseModel):
     payload: bytes = b""
     agreement: bytes = b""
     witnessed: int = 0
+    data: str = ""
 
 
 def to_record(message: Ask | Answer) -> RecordDict:

@@ -1,41 +1,35 @@
 """What an answer is named by, and which stored answer stands for a plan now.
 
 A run is named by its question and attempt, and a question by the plan without its reason, the
-consent epoch, and its grounds: the policy and the departments' data epochs. Equal names, equal
-answers: whoever asks again is told what was released, at no cost.
+consent epoch and the policy. Its answer stands while the departments' data epochs are the ones it
+was released from: whoever asks again is told what was released, at no cost.
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 import rfc8785
 
-from federation.coordinator.data_epochs import DataEpochs
 from federation.coordinator.policy import Policy
-from federation.coordinator.runs import Run, Runs
+from federation.coordinator.runs import Run, Runs, RunState
 from federation.plans import AnyPlan
 
 
-def grounds_of(plan: AnyPlan, policy: Policy, epochs: DataEpochs) -> str:
-    """Name what a plan's answer stands on beside consent: the policy and its cohort's data.
-
-    A department that has announced no data epoch yet stands in it as unknown.
-    """
-    known = epochs.all()
-    data = {department: known.get(department, "") for department in plan.cohort}
-    body = {"policy": policy.model_dump(mode="json"), "data": data}
-    return sha256(rfc8785.dumps(body)).hexdigest()
+def name_of_policy(policy: Policy) -> str:
+    """Name a policy by its digest."""
+    return sha256(rfc8785.dumps(policy.model_dump(mode="json"))).hexdigest()
 
 
-def question_name(plan: AnyPlan, epoch: int, grounds: str) -> str:
-    """Name what is asked, whoever asks and why: the plan without its reason, on its grounds."""
+def question_name(plan: AnyPlan, epoch: int, policy: str) -> str:
+    """Name what is asked, whoever asks and why: the plan without its reason, under one policy."""
     body = plan.model_copy(update={"reason": "-"}).model_dump(mode="json")
-    return question_name_of(body, epoch, grounds)
+    return question_name_of(body, epoch, policy)
 
 
-def question_name_of(body: dict[str, Any], epoch: int, grounds: str) -> str:
+def question_name_of(body: dict[str, Any], epoch: int, policy: str) -> str:
     """Name a question by its plan's JSON, whose reason is "-"."""
-    asked: dict[str, Any] = {"plan": body, "epoch": epoch, "grounds": grounds}
+    asked: dict[str, Any] = {"plan": body, "epoch": epoch, "policy": policy}
     return sha256(rfc8785.dumps(asked)).hexdigest()
 
 
@@ -54,9 +48,23 @@ def standing_epochs(runs: Runs, *, epoch: int, span: int, at: int) -> list[int]:
     return list(dict.fromkeys([epoch, *earlier]))
 
 
-def standing_run(plan: AnyPlan, runs: Runs, *, epochs: list[int], grounds: str) -> Run | None:
-    """Return the run that answers an equal question for free now, if there is one."""
+def standing_run(
+    plan: AnyPlan, runs: Runs, *, epochs: list[int], policy: str, data: Mapping[str, str]
+) -> Run | None:
+    """Return the run that answers an equal question for free now, if there is one.
+
+    Args:
+        plan: what is asked.
+        runs: where answers are.
+        epochs: of consent, whose answers stand.
+        policy: the name of the one in force.
+        data: each department's data epoch, as it announced it last. A released run stands while
+            those of its cohort are what they were when it was carried out.
+    """
+    now = {department: data.get(department, "") for department in plan.cohort}
     for each in epochs:
-        if (found := runs.answering(question_name(plan, each, grounds))) is not None:
-            return found
+        for run in runs.answering(question_name(plan, each, policy)):
+            same = (run.data or dict.fromkeys(plan.cohort, "")) == now
+            if run.state is not RunState.RELEASED or same:
+                return run
     return None

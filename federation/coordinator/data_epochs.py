@@ -2,6 +2,8 @@
 
 import sqlalchemy as sa
 
+from federation.coordinator.sessions import Sessions
+
 _METADATA = sa.MetaData()
 _EPOCHS = sa.Table(
     "data_epochs",
@@ -23,8 +25,14 @@ class DataEpochs:
         self._engine = engine
         _METADATA.create_all(engine)
 
-    def note(self, department: str, epoch: str) -> None:
-        """Keep what a department announced last."""
+    def note_all(self, sessions: Sessions) -> None:
+        """Keep what the departments announced last."""
+        known = self.all()
+        for department, session in sessions.items():
+            if session.data and known.get(department) != session.data:
+                self._note(department, session.data)
+
+    def _note(self, department: str, epoch: str) -> None:
         column = _EPOCHS.c
         with self._engine.begin() as db:
             same = sa.update(_EPOCHS).where(column.department == department).values(epoch=epoch)

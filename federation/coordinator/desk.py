@@ -15,7 +15,7 @@ from consent.store import Register
 from federation import plan_check
 from federation.budgets import keep_to_policy
 from federation.coordinator.cache import (
-    grounds_of,
+    name_of_policy,
     question_name,
     run_name,
     standing_epochs,
@@ -194,8 +194,8 @@ def submit(
             raise RequestMismatch(request)
         return Submission(run=earlier, new=False)
     check(plan, desk)
-    epoch, grounds = desk.register.head(), grounds_of(plan, desk.policy, desk.data_epochs)
-    question = question_name(plan, epoch, grounds)
+    epoch, policy = desk.register.head(), name_of_policy(desk.policy)
+    question = question_name(plan, epoch, policy)
     seconds = int(at.timestamp())
     if (answered := standing_answer(plan, desk, epoch=epoch, at=seconds)) is not None:
         return Submission(run=answered, new=False)
@@ -216,7 +216,7 @@ def submit(
         question=question,
         attempt=attempt,
         epoch=epoch,
-        grounds=grounds,
+        policy=policy,
         now=seconds,
         waiting=waiting,
     )
@@ -224,9 +224,9 @@ def submit(
 
 def standing_answer(plan: AnyPlan, desk: Desk, *, epoch: int, at: int) -> Run | None:
     """Return the run that answers an equal question for free now, if there is one."""
-    grounds, span = grounds_of(plan, desk.policy, desk.data_epochs), desk.settings.answers_stand_s
-    epochs = standing_epochs(desk.runs, epoch=epoch, span=span, at=at)
-    return standing_run(plan, desk.runs, epochs=epochs, grounds=grounds)
+    epochs = standing_epochs(desk.runs, epoch=epoch, span=desk.settings.answers_stand_s, at=at)
+    policy, data = name_of_policy(desk.policy), desk.data_epochs.all()
+    return standing_run(plan, desk.runs, epochs=epochs, policy=policy, data=data)
 
 
 def check(plan: AnyPlan, desk: Desk) -> None:

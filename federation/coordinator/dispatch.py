@@ -34,6 +34,7 @@ from federation.coordinator.evidence_log import (
 )
 from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.labels import Facts, label
+from federation.coordinator.listening import LISTEN_S, listen
 from federation.coordinator.policy import pool_of
 from federation.coordinator.released import released
 from federation.coordinator.runs import Run
@@ -92,6 +93,7 @@ class Dispatcher:
     sessions: Sessions = field(default_factory=dict)
     tended_at: float = 0.0
     gathered_at: float = 0.0
+    listened_at: float = 0.0
 
     def carry_out_next(self) -> bool:
         """Take the oldest accepted run and bring it to its end; False if there is none."""
@@ -120,6 +122,9 @@ class Dispatcher:
                 deadline_s=GATHER_DEADLINE_S,
             )
             self.gathered_at = self.now()
+        if now >= self.listened_at + LISTEN_S:
+            self.listened_at = now
+            listen(self.desk, self.roster.names, self.sessions, self.exchange, now=now)
 
     def _tend(self) -> None:
         """Now and then: a sign of life, a checkpoint, and an end to what has run out.
@@ -217,6 +222,8 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
     deadline_s = desk.settings.deadline_s
     evidence, sessions, now = desk.evidence, dispatcher.sessions, dispatcher.now()
     greet(plan.parties, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
+    desk.data_epochs.note_all(sessions)
+    desk.runs.note_data(attempt.run.id, {d: sessions[d].data for d in plan.cohort})
     if isinstance(plan, TrainingPlan):
         deadline_s = desk.settings.round_deadline_s
     head = desk.register.head()

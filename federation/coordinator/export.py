@@ -186,7 +186,7 @@ def _plain_run(run: Run) -> Json:
         "question": run.question,
         "attempt": run.attempt,
         "epoch": run.epoch,
-        "grounds": run.grounds,
+        "policy": run.policy,
         "state": run.state.value,
         "accepted_at": run.accepted_at,
         "ended_at": run.ended_at,

@@ -4,6 +4,7 @@ Two processes share this table, so a change of state is one conditional UPDATE: 
 row came too late. A run that was taken and never ended is found when the ServerApp next starts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -42,7 +43,8 @@ _RUNS = Table(
     Column("question", String(64), nullable=False, index=True),
     Column("attempt", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),
-    Column("grounds", String(64), nullable=False),
+    Column("policy", String(64), nullable=False),
+    Column("data", JSON),
     Column("state", String(16), nullable=False, index=True),
     Column("progress", Float, nullable=False, default=0.0),
     Column("step", String(200), nullable=False, default=""),
@@ -73,8 +75,9 @@ class RunState(StrEnum):
 class Run:
     """One plan that came in. ``plan`` is canonical JSON; all of it may be shown to the asker.
 
-    question: names the answer: the plan without its reason, in the consent epoch it was asked, on
-    its grounds. epoch: that consent epoch. grounds: name the policy and the data.
+    question: names the answer: the plan without its reason, in the consent epoch it was asked,
+    under the policy. epoch: that consent epoch. policy: its name. data: each department's data
+    epoch, None before the run has begun.
     accepted_at: when it came in.
     result: what was released, or None. refusal: {"code", "text"}, or None.
     """
@@ -87,7 +90,8 @@ class Run:
     question: str
     attempt: int
     epoch: int
-    grounds: str
+    policy: str
+    data: dict[str, str] | None
     state: RunState
     progress: float
     step: str
@@ -150,7 +154,7 @@ class Runs:
         question: str,
         attempt: int,
         epoch: int,
-        grounds: str,
+        policy: str,
         now: int,
         waiting: bool = False,
     ) -> Submission:
@@ -164,7 +168,7 @@ class Runs:
             question=question,
             attempt=attempt,
             epoch=epoch,
-            grounds=grounds,
+            policy=policy,
             state=RunState.WAITING if waiting else RunState.ACCEPTED,
             progress=0.0,
             step=_APPROVAL if waiting else _TURN,
@@ -214,13 +218,15 @@ class Runs:
             row = db.execute(select(_RUNS).where(_RUNS.c.request == request)).one_or_none()
         return None if row is None else _run(row)
 
-    def answering(self, question: str) -> Run | None:
-        """Return a run that has answered, or may still answer, this very question."""
+    def answering(self, question: str) -> list[Run]:
+        """Return the runs that have answered, or may still answer, this very question.
+
+        The newest comes first.
+        """
         dead = _RUNS.c.state == RunState.REFUSED
         query = select(_RUNS).where(_RUNS.c.question == question, ~dead)
         with self._engine.connect() as db:
-            row = db.execute(query.order_by(_RUNS.c.number)).first()
-        return None if row is None else _run(row)
+            return [_run(row) for row in db.execute(query.order_by(_RUNS.c.number.desc()))]
 
     def epochs_since(self, at: int) -> list[int]:
         """Return the consent epochs, newest first, in which plans came in since a time."""
@@ -252,6 +258,10 @@ class Runs:
     def report(self, run: str, *, progress: float, step: str) -> None:
         """Say how far a running run is: a fraction of 1 and a few words."""
         self._move(run, RunState.RUNNING, progress=progress, step=step)
+
+    def note_data(self, run: str, data: Mapping[str, str]) -> None:
+        """Note which state of each department's rows a running run is answered from."""
+        self._move(run, RunState.RUNNING, data=dict(data))
 
     def end_released(
         self, run: str, *, result: dict[str, Any], label: dict[str, Any], now: int

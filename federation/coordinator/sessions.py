@@ -27,13 +27,14 @@ class Exchange(Protocol):
 class Session:
     """What the coordinator last heard of one department's worker.
 
-    witnessed: the size of the log that the department has cosigned last.
+    witnessed: the size of the log that the department has cosigned last. data: its data epoch.
     """
 
     announcement: bytes
     epoch: int
     heard_at: float
     witnessed: int = 0
+    data: str = ""
 
 
 Sessions = dict[str, Session]
@@ -110,5 +111,6 @@ def _hello(
             epoch=answer.epoch,
             heard_at=now,
             witnessed=answer.witnessed,
+            data=answer.data,
         )
     keep_answers(evidence, asks, answers, now=int(now))

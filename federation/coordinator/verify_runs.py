@@ -33,7 +33,7 @@ _SHAPE: Mapping[str, type | tuple[type, ...]] = {
     "question": str,
     "attempt": int,
     "epoch": int,
-    "grounds": str,
+    "policy": str,
     "state": str,
     "accepted_at": int,
     "ended_at": (int, type(None)),
@@ -144,7 +144,7 @@ def _names(run: Json) -> tuple[str, str]:
     """Recompute the plan's digest and the question's name from what stands in the file."""
     plan = rfc8785.dumps(run["plan"])
     asked = {**run["plan"], "reason": "-"}
-    return sha256(plan).hexdigest(), question_name_of(asked, run["epoch"], run["grounds"])
+    return sha256(plan).hexdigest(), question_name_of(asked, run["epoch"], run["policy"])
 
 
 def _check_charge(run: Json, plan: AnyPlan, books: _Books, state: LedgerState) -> Iterator[Finding]:

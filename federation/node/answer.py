@@ -22,6 +22,7 @@ from federation.node.log import places
 from federation.node.node import Node
 from federation.node.opening import opened
 from federation.node.question_task import noised_sums, question_sums, question_tokens
+from federation.node.records import data_epoch
 from federation.node.training_task import training_rows, training_share, training_tokens
 from federation.node.witnessing import said
 from federation.question_plan import QuestionPlan
@@ -74,6 +75,7 @@ def _greeting(node: Node, ask: Ask, now: int) -> Answer:
         text=word.refusal,
         payload=word.line.encode(),
         witnessed=word.size,
+        data=data_epoch(node.source, node.data_key),
     )
 
 

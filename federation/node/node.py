@@ -40,6 +40,7 @@ REMEMBERED = 16
 """Unfinished attempts a worker keeps in memory; older ones are forgotten and must start again."""
 
 _NOISE_LABEL = b"infosandbox/noise/v1"
+_DATA_LABEL = b"infosandbox/data-epoch/v1"
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -81,6 +82,7 @@ class Node:
     sealing: X25519PrivateKey = field(repr=False)
     pseudonym_key: bytes = field(repr=False)
     alignment_key: bytes = field(repr=False)
+    data_key: bytes = field(repr=False)
     session: SessionKey = field(repr=False)
     announcement: bytes = field(repr=False)
     ledger: Ledger = field(repr=False)
@@ -127,7 +129,8 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         reason=policy.reason,
         at=now or datetime.now(UTC),
     )
-    secret = derived_key(keys.identity.private_bytes_raw(), label=_NOISE_LABEL, context=())
+    own = keys.identity.private_bytes_raw()
+    secret = derived_key(own, label=_NOISE_LABEL, context=())
     noise = NoisePool(settings.noise, secret, online=draw_noise)
     log = open_log(settings.log)
     return Node(
@@ -141,6 +144,7 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         sealing=keys.sealing,
         pseudonym_key=keys.pseudonym,
         alignment_key=open_sealed(keys.sealing, sealed, label=ALIGNMENT_KEY_LABEL),
+        data_key=derived_key(own, label=_DATA_LABEL, context=()),
         session=session,
         announcement=announcement_json(announcement),
         ledger=ledger,

@@ -7,8 +7,10 @@ Raw columns are kept in memory in this module only, until the files change; what
 passed the permit row by row and column by column.
 """
 
+import hmac
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 import duckdb
@@ -55,6 +57,7 @@ class Source:
     view: Path
     catalogue: Catalogue
     _cache: list[_Raw] = field(init=False, default_factory=list, repr=False, compare=False)
+    _named: dict[object, str] = field(init=False, default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -127,6 +130,34 @@ def open_records(
     )
 
 
+def data_epoch(source: Source, key: bytes) -> str:
+    """Name the state of the department's rows, so that the coordinator sees when it changes.
+
+    HMAC-SHA256 of the view and of every file's place and content: the same bytes have the same name
+    whenever they were written, and without the key nobody can test a guess about them.
+
+    Args:
+        source: where the rows are.
+        key: the department's own, for this use; secret.
+
+    Returns:
+        64 hexadecimal digits, or "" if a file cannot be read: then no answer is taken for the same.
+    """
+    try:
+        state = (_data_epoch(source), key)
+        if state not in source._named:  # noqa: SLF001 - filled here only
+            name = hmac.new(key, digestmod=sha256)
+            for path in _files(source):
+                with path.open("rb") as file:
+                    content = file_digest(file, sha256).digest()
+                name.update(sha256(str(path.relative_to(path.anchor)).encode()).digest() + content)
+            source._named.clear()  # noqa: SLF001 - filled here only
+            source._named[state] = name.hexdigest()  # noqa: SLF001 - filled here only
+        return source._named[state]  # noqa: SLF001 - filled here only
+    except OSError:
+        return ""
+
+
 def _raw(source: Source, names: tuple[str, ...], key: bytes) -> _Raw:
     """Return at least the named columns, read anew only if the cache lacks one or is outdated."""
     try:
@@ -152,9 +183,12 @@ def _raw(source: Source, names: tuple[str, ...], key: bytes) -> _Raw:
 
 def _data_epoch(source: Source) -> tuple[object, ...]:
     """Name the state of the files: path, time of change and size of each, the view included."""
-    files = [source.view, *sorted(p for p in source.data.rglob("*") if p.is_file())]
-    stats = [(str(path), path.stat()) for path in files]
+    stats = [(str(path), path.stat()) for path in _files(source)]
     return tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stats)
+
+
+def _files(source: Source) -> list[Path]:
+    return [source.view, *sorted(p for p in source.data.rglob("*") if p.is_file())]
 
 
 def _query(source: Source, names: Collection[str]) -> pa.Table:

@@ -26,7 +26,7 @@ epsilon = 40.0
 [purposes.review]
 epsilon = 30.0
 """
-QUESTION = {
+QUESTION: dict[str, Any] = {
     "kind": "question",
     "purpose": "review",
     "statistics": [{"kind": "count"}, {"kind": "mean", "field": "age"}],
@@ -135,11 +135,15 @@ def test_a_training_leaves_a_model_behind(coordinator: Coordinator) -> None:
     assert coordinator.wire.legs == ["hello", "check", "round", "round", "round"]
 
 
-def test_the_same_question_costs_once_whoever_asks_and_why(coordinator: Coordinator) -> None:
-    run = coordinator.ask(QUESTION)
-    before = coordinator.used()
-    assert coordinator.submit(QUESTION | {"reason": "quite another reason"}).id == run.id
-    assert coordinator.used() == before
+def test_the_same_question_costs_once_until_rows_change(coordinator: Coordinator) -> None:
+    run, firm = coordinator.ask(QUESTION), coordinator.wire.firm
+    other = {"reason": "another", "statistics": QUESTION["statistics"][::-1]}
+    assert coordinator.submit(QUESTION | other).id == run.id
+    firm.write("risk", dict(list(firm.rows["risk"].items())[1:]))
+    coordinator.dispatcher.now = lambda: NOW + 100
+    assert not coordinator.dispatcher.carry_out_next()  # while idle it hears from everyone
+    assert coordinator.submit(QUESTION).id != run.id
+    assert coordinator.used() == pytest.approx(1.0)
 
 
 def test_a_new_consent_epoch_makes_a_new_question(coordinator: Coordinator) -> None:

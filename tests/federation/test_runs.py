@@ -33,7 +33,7 @@ def _add(
         question=question,
         attempt=runs.attempts(digest, question),
         epoch=1,
-        grounds="0" * 64,
+        policy="0" * 64,
         now=1,
         waiting=waiting,
     )
@@ -92,10 +92,10 @@ def test_attempts_of_one_plan_are_counted(engine: Engine) -> None:
 def test_a_refused_run_answers_no_question(engine: Engine) -> None:
     runs = Runs(engine)
     _add(runs)
-    assert runs.answering("q1") is not None
+    assert runs.answering("q1")
     runs.take()
     runs.end_refused("r1", code="no", text="because", now=2)
-    assert runs.answering("q1") is None
+    assert not runs.answering("q1")
 
 
 def test_a_waiting_run_is_not_taken_before_it_is_accepted(engine: Engine) -> None:

@@ -105,7 +105,7 @@ def test_an_idle_coordinator_leaves_signs_of_life_and_ends_old_approvals(
         question="0" * 64,
         attempt=0,
         epoch=0,
-        grounds="0" * 64,
+        policy="0" * 64,
         now=int(old.timestamp()),
         waiting=True,
     )
