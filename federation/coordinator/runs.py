@@ -9,51 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    Column,
-    Engine,
-    Float,
-    Integer,
-    LargeBinary,
-    MetaData,
-    Row,
-    String,
-    Table,
-    func,
-    insert,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Engine, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from federation.coordinator.run_table import METADATA, RUNS
 from federation.errors import RunUnknown
 
-_METADATA = MetaData()
-_RUNS = Table(
-    "runs",
-    _METADATA,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("id", String(32), unique=True, nullable=False),
-    Column("request", String(200), unique=True),
-    Column("asker", String(100), nullable=False),
-    Column("plan", LargeBinary, nullable=False),
-    Column("digest", String(64), nullable=False, index=True),
-    Column("question", String(64), nullable=False, index=True),
-    Column("attempt", Integer, nullable=False),
-    Column("epoch", Integer, nullable=False),
-    Column("policy", String(64), nullable=False),
-    Column("data", JSON),
-    Column("state", String(16), nullable=False, index=True),
-    Column("progress", Float, nullable=False, default=0.0),
-    Column("step", String(200), nullable=False, default=""),
-    Column("accepted_at", Integer, nullable=False),
-    Column("ended_at", Integer),
-    Column("result", JSON),
-    Column("label", JSON),
-    Column("refusal", JSON),
-)
 _TURN = "waiting for its turn"
 _APPROVAL = "waiting for two people to approve it"
 
@@ -131,16 +92,16 @@ class Runs:
     def __init__(self, engine: Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        METADATA.create_all(engine)
 
     def attempts(self, digest: str, question: str) -> int:
         """Return the next run's attempt number: new to the plan and to the question.
 
         A node answers an attempt of a plan once, and a run is named by question and attempt.
         """
-        known = or_(_RUNS.c.digest == digest, _RUNS.c.question == question)
+        known = or_(RUNS.c.digest == digest, RUNS.c.question == question)
         with self._engine.connect() as db:
-            last = db.scalar(select(func.max(_RUNS.c.attempt)).where(known))
+            last = db.scalar(select(func.max(RUNS.c.attempt)).where(known))
         return 0 if last is None else last + 1
 
     def add(
@@ -159,7 +120,7 @@ class Runs:
         waiting: bool = False,
     ) -> Submission:
         """Take a plan in under its name, or find the run that was just taken in under it."""
-        row = insert(_RUNS).values(
+        row = insert(RUNS).values(
             id=run,
             request=request,
             asker=asker,
@@ -184,38 +145,38 @@ class Runs:
     def get(self, run: str) -> Run:
         """Return one run, or raise RunUnknown."""
         with self._engine.connect() as db:
-            row = db.execute(select(_RUNS).where(_RUNS.c.id == run)).one_or_none()
+            row = db.execute(select(RUNS).where(RUNS.c.id == run)).one_or_none()
         if row is None:
             raise RunUnknown(run)
         return _run(row)
 
     def latest(self, *, limit: int | None = 50, before: str | None = None) -> list[Run]:
         """Return the newest runs, newest first; those older than ``before``, or RunUnknown."""
-        query = select(_RUNS).order_by(_RUNS.c.number.desc()).limit(limit)
+        query = select(RUNS).order_by(RUNS.c.number.desc()).limit(limit)
         if before is not None:
-            place = select(_RUNS.c.number).where(_RUNS.c.id == self.get(before).id)
-            query = query.where(_RUNS.c.number < place.scalar_subquery())
+            place = select(RUNS.c.number).where(RUNS.c.id == self.get(before).id)
+            query = query.where(RUNS.c.number < place.scalar_subquery())
         with self._engine.connect() as db:
             return [_run(row) for row in db.execute(query)]
 
     def released(self) -> list[Past]:
         """Return every released run, newest first, without reading what any of them answered."""
         query = select(
-            _RUNS.c.id,
-            _RUNS.c.plan,
-            func.coalesce(_RUNS.c.ended_at, 0).label("at"),
-            func.coalesce(_RUNS.c.label["consent_epoch"].as_integer(), 0).label("epoch"),
-            _RUNS.c.label["log_index"].label("log_index"),
-            func.coalesce(_RUNS.c.result["model"].as_string(), "").label("model"),
-        ).where(_RUNS.c.state == RunState.RELEASED)
+            RUNS.c.id,
+            RUNS.c.plan,
+            func.coalesce(RUNS.c.ended_at, 0).label("at"),
+            func.coalesce(RUNS.c.label["consent_epoch"].as_integer(), 0).label("epoch"),
+            RUNS.c.label["log_index"].label("log_index"),
+            func.coalesce(RUNS.c.result["model"].as_string(), "").label("model"),
+        ).where(RUNS.c.state == RunState.RELEASED)
         with self._engine.connect() as db:
-            rows = db.execute(query.order_by(_RUNS.c.number.desc()))
+            rows = db.execute(query.order_by(RUNS.c.number.desc()))
             return [Past(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
     def by_request(self, request: str) -> Run | None:
         """Return the run that an idempotency key already made, if any."""
         with self._engine.connect() as db:
-            row = db.execute(select(_RUNS).where(_RUNS.c.request == request)).one_or_none()
+            row = db.execute(select(RUNS).where(RUNS.c.request == request)).one_or_none()
         return None if row is None else _run(row)
 
     def answering(self, question: str) -> list[Run]:
@@ -223,22 +184,22 @@ class Runs:
 
         The newest comes first.
         """
-        dead = _RUNS.c.state == RunState.REFUSED
-        query = select(_RUNS).where(_RUNS.c.question == question, ~dead)
+        dead = RUNS.c.state == RunState.REFUSED
+        query = select(RUNS).where(RUNS.c.question == question, ~dead)
         with self._engine.connect() as db:
-            return [_run(row) for row in db.execute(query.order_by(_RUNS.c.number.desc()))]
+            return [_run(row) for row in db.execute(query.order_by(RUNS.c.number.desc()))]
 
     def epochs_since(self, at: int) -> list[int]:
         """Return the consent epochs, newest first, in which plans came in since a time."""
-        query = select(_RUNS.c.epoch).where(_RUNS.c.accepted_at >= at).distinct()
+        query = select(RUNS.c.epoch).where(RUNS.c.accepted_at >= at).distinct()
         with self._engine.connect() as db:
-            return list(db.execute(query.order_by(_RUNS.c.epoch.desc())).scalars())
+            return list(db.execute(query.order_by(RUNS.c.epoch.desc())).scalars())
 
     def take(self) -> Run | None:
         """Take the oldest accepted run, or None. A run is taken once, whoever asks."""
-        oldest = select(_RUNS.c.id).where(_RUNS.c.state == RunState.ACCEPTED)
+        oldest = select(RUNS.c.id).where(RUNS.c.state == RunState.ACCEPTED)
         with self._engine.connect() as db:
-            run = db.scalar(oldest.order_by(_RUNS.c.number).limit(1))
+            run = db.scalar(oldest.order_by(RUNS.c.number).limit(1))
         if run is None or not self._move(run, RunState.ACCEPTED, state=RunState.RUNNING):
             return None
         return self.get(run)
@@ -292,14 +253,14 @@ class Runs:
         )
 
     def _in(self, state: RunState) -> list[Run]:
-        query = select(_RUNS).where(_RUNS.c.state == state).order_by(_RUNS.c.number)
+        query = select(RUNS).where(RUNS.c.state == state).order_by(RUNS.c.number)
         with self._engine.connect() as db:
             return [_run(row) for row in db.execute(query)]
 
     def _move(self, run: str, since: RunState, /, **values: object) -> bool:
         with self._engine.begin() as db:
             changed = db.execute(
-                update(_RUNS).where(_RUNS.c.id == run, _RUNS.c.state == since).values(**values)
+                update(RUNS).where(RUNS.c.id == run, RUNS.c.state == since).values(**values)
             )
         return changed.rowcount == 1
 
