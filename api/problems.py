@@ -167,6 +167,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.RequestMismatch: _kind(_BAD, "request-mismatch", "Key used for another plan"),
     federation.RunStopped: _kind(_CLASH, "run-stopped", "The run was stopped"),
     federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
+    federation.NodeStopped: _kind(_DOWN, "node-stopped", "The department has stopped its node"),
+    federation.ClientNotCovered: _kind(_NO, "client-not-covered", "Not covered for this"),
     # its coordinator
     coordinator.FilterTooNarrow: _kind(_NO, "filter-too-narrow", "The filter is too narrow"),
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),

@@ -203,3 +203,25 @@ class RunStopped(FederationError):
             "This run was stopped before anything was released. "
             "What it had reserved is given back unless a department may have spent it."
         )
+
+
+class NodeStopped(FederationError):
+    """A department has stopped its node: it answers no plan until it starts it again."""
+
+    def __init__(self, department: str) -> None:
+        super().__init__(
+            f"The department {department} has stopped its node; nothing was spent by this. Ask the "
+            "department when it will start it again."
+        )
+        self.department = department
+
+
+class ClientNotCovered(FederationError):
+    """A client cannot be scored here; why is not said, for each reason is personal."""
+
+    def __init__(self, purpose: str) -> None:
+        super().__init__(
+            "This department has no client of that id whose authorization covers "
+            f"{purpose}. Check the id, or leave the client out."
+        )
+        self.purpose = purpose

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api.cli import asking, choices, client, log, model, overseeing, planning
+from api.cli import asking, choices, client, log, model, node, overseeing, planning
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
@@ -34,6 +34,7 @@ for choice in choices.COMMANDS:
     client.app.command()(choice)
 app.add_typer(client.app, epilog=EPILOG)
 app.add_typer(model.app, epilog=EPILOG)
+app.add_typer(node.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,

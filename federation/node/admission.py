@@ -59,6 +59,7 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
         now: seconds since the Unix epoch.
 
     Raises:
+        NodeStopped: by the department's stop switch.
         PermitInvalid, PermitExpired: by the permit to run.
         PlanInvalid: by the plan or the catalogue.
         NotInRoster, WrongSignature, SessionUnknown, ProtocolError: by the cohort's announcements.
@@ -67,6 +68,7 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
         PermitReplayed, AlreadyAnswered: by the journal.
         BudgetExceeded: by the department's own ledger.
     """
+    node.stop_switch.check()
     run, plan = _signed_plan(node, ask, now)
     announcements = _cohort(node, ask, run, plan)
     policy.check(plan, node.policy, department=node.department)
@@ -133,4 +135,7 @@ def _take_epoch(node: Node, ask: Ask) -> None:
     data = open_sealed(node.sealing, ask.consent, label=CONSENT_LABEL)
     service = Ed25519PublicKey.from_public_bytes(node.roster.consent)
     delta = open_delta(data, service, department=node.department)
-    node.memory.snapshot = apply(node.memory.snapshot, delta)
+    snapshot = apply(node.memory.snapshot, delta)
+    if snapshot is not node.memory.snapshot:
+        node.consent.keep(delta, data)
+        node.memory.snapshot = snapshot

@@ -19,6 +19,7 @@ from federation.derivation import derived_key
 from federation.node.announcements import announcement_json
 from federation.node.cube_memory import Listed, Placed
 from federation.node.journal import Journal
+from federation.node.kept_consent import KeptConsent
 from federation.node.keys import load_keys
 from federation.node.learned import Attempt, Learned
 from federation.node.log import open_log
@@ -26,6 +27,7 @@ from federation.node.policy import Policy, load_policy
 from federation.node.records import Source
 from federation.node.refill import Refill
 from federation.node.settings import NodeSettings
+from federation.node.stop_switch import StopSwitch
 from federation.node.witnessing import Witness, open_witness
 from federation.roster import Roster, open_roster
 from federation.sealing import open_sealed
@@ -88,6 +90,8 @@ class Node:
     ledger: Ledger = field(repr=False)
     journal: Journal = field(repr=False)
     learned: Learned = field(repr=False)
+    consent: KeptConsent = field(repr=False)
+    stop_switch: StopSwitch = field(repr=False)
     witness: Witness = field(repr=False)
     log: FilteringBoundLogger = field(repr=False)
     memory: Memory = field(repr=False)
@@ -150,6 +154,8 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         ledger=ledger,
         journal=Journal(engine),
         learned=Learned(engine),
+        consent=KeptConsent(engine),
+        stop_switch=StopSwitch(department=department, file=settings.stopped),
         witness=open_witness(engine, roster, department, keys.identity),
         log=log,
         memory=Memory(snapshot=Snapshot.empty(department)),

@@ -50,6 +50,16 @@ class NodeSettings(BaseModel):
         return self.state / "noise"
 
     @property
+    def stopped(self) -> Path:
+        """File that is there while the department's stop switch is on."""
+        return self.state / "stopped"
+
+    @property
+    def own_models(self) -> Path:
+        """Folder of models that were trained here alone; they are never to be shared."""
+        return self.state / "local"
+
+    @property
     def log(self) -> Path:
         """The node's own log; it never leaves the department."""
         return self.state / "node.log"
