@@ -9,7 +9,18 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from api.cli import asking, choices, client, log, model, node, overseeing, planning
+from api.cli import (
+    asking,
+    choices,
+    client,
+    doctor,
+    log,
+    model,
+    node,
+    overseeing,
+    people,
+    planning,
+)
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
@@ -24,7 +35,6 @@ app = typer.Typer(
     name="infosandbox",
     help="Departments learn from each other's clients without showing them to each other.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,  # it would print local variables, and those hold rows
 )
 
@@ -35,6 +45,7 @@ for choice in choices.COMMANDS:
 app.add_typer(client.app, epilog=EPILOG)
 app.add_typer(model.app, epilog=EPILOG)
 app.add_typer(node.app, epilog=EPILOG)
+app.add_typer(people.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,
@@ -50,6 +61,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     overseeing.withdrawals,
     overseeing.export,
     overseeing.verify,
+    doctor.doctor,
 )
 for command in _COMMANDS:
     app.command(epilog=EPILOG)(command)

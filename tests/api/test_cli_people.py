@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from api.cli.main import app
+from api.people.accounts import Accounts
+from api.people.roles import Role
+from api.people.setup_link import SetupLinks
+from api.settings import Settings
+from federation.coordinator.settings import load_coordinator_settings
+from federation.database import open_database
+
+WORDS = "correct horse battery"
+
+
+@pytest.fixture
+def place(settings: Settings) -> list[str]:
+    return ["--coordinator", str(settings.coordinator)]
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def test_an_account_made_here_can_be_set_up_and_closed(place: list[str]) -> None:
+    made = json.loads(run("people", "add", "wei", "advisor", *place, "--json").stdout)
+    engine = open_database(load_coordinator_settings(Path(place[1])).database)
+    link = made["setup_path"].partition("link=")[2]
+    assert SetupLinks(engine).use(link, password=WORDS, now=1) == "wei"
+    assert Accounts(engine).check("wei", WORDS).role is Role.ADVISOR
+    (listed,) = json.loads(run("people", "list", *place, "--json").stdout)
+    assert (listed["name"], listed["ready"], listed["made_by"]) == ("wei", True, "command line")
+    assert "client_id" not in listed
+    assert run("people", "close", "wei", *place).exit_code == 0
+    assert not Accounts(engine).get("wei").ready
+
+
+def test_a_new_link_ends_the_earlier_one(place: list[str]) -> None:
+    first = json.loads(run("people", "add", "wei", "advisor", *place, "--json").stdout)
+    again = json.loads(run("people", "link", "wei", *place, "--json").stdout)
+    assert first["setup_path"] != again["setup_path"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [("add", "Wei Wu", "advisor"), ("add", "c1", "client"), ("add", "wei", "king")]
+)
+def test_a_wrong_account_is_bad_input(place: list[str], arguments: tuple[str, ...]) -> None:
+    assert run("people", *arguments, *place).exit_code == 2
+
+
+def test_doctor_says_what_is_wrong_and_what_to_do(place: list[str]) -> None:
+    done = run("doctor", *place, "--port", "127.0.0.1:1", "--json")
+    report = json.loads(done.stdout)
+    wrong = {c["what"]: c["do"] for c in report["checks"] if c["verdict"] == "bad"}
+    assert done.exit_code == 4
+    assert not report["ok"]
+    assert set(wrong) == {"ServerApp", "port 127.0.0.1:1"}
+    assert all(wrong.values())
+    assert "do" in run("doctor", *place).stdout
+
+
+def test_doctor_needs_something_to_look_at() -> None:
+    assert run("doctor").exit_code == 2
+
+
+def test_a_shell_can_learn_the_commands() -> None:
+    assert "--install-completion" in run("--help").stdout
