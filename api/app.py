@@ -24,6 +24,7 @@ from api.routes import (
     approvals,
     budget,
     consent,
+    cubes,
     evidence,
     health,
     live,
@@ -48,6 +49,7 @@ from federation.coordinator.settings import load_coordinator_settings
 
 ROUTES = (
     plans,
+    cubes,
     live,
     studio,
     approvals,

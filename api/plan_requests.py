@@ -1,4 +1,4 @@
-"""What a caller asks: the wire of questions, trainings and evaluations, before they are plans."""
+"""What a caller asks for: questions, trainings, evaluations and cubes, before they are plans."""
 
 from typing import Annotated, Literal
 
@@ -141,6 +141,33 @@ class EvaluationRequest(_PlanRequest):
     owned: bool = Field(default=True, description="count each client at one department only")
 
 
+class CubeRequest(_PlanRequest):
+    """A cube: all two-way tables of some fields, over the clients that the departments share."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "purpose": "preference_insight",
+                "fields": ["age", "credit_limit_ntd", "education", "payment_ntd_2005_08"],
+                "taken_from": {"age": "risk", "education": "research"},
+                "clients": 32768,
+                "epsilon": 1.0,
+                "reason": "what goes together across the departments",
+            }
+        }
+    )
+
+    kind: Literal["cube"] = "cube"
+    fields: tuple[Name, ...] = Field(min_length=2, max_length=40)
+    taken_from: dict[Name, Name] | None = Field(
+        default=None, description="field → department; else the first that holds it"
+    )
+    clients: int = Field(ge=2**10, le=2**19, description="at most so many in all departments")
+    padded: bool = Field(default=False, description="hide how many each department has")
+    dealer: Name | None = Field(default=None, description="the third, if the cohort has two")
+
+
 PlanRequest = Annotated[
-    QuestionRequest | TrainingRequest | EvaluationRequest, Field(discriminator="kind")
+    QuestionRequest | TrainingRequest | EvaluationRequest | CubeRequest,
+    Field(discriminator="kind"),
 ]

@@ -144,6 +144,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     models.LabelInvalid: _kind(_BAD, "label-invalid", "A label that cannot be learned"),
     models.TooManyRows: _kind(_BAD, "too-many-rows", "A client has too many rows"),
     models.OneClass: _kind(_BAD, "one-class", "Only one class of labels"),
+    models.TablesTooNoisy: _kind(_BAD, "tables-too-noisy", "Too few clients beside the noise"),
     models.ModelFileInvalid: _kind(_DOWN, "model-file-invalid", "A model file is damaged"),
     # federation
     federation.ProtocolError: _kind(_PEER, "protocol-error", "The protocol was broken"),
@@ -161,6 +162,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.PlanInvalid: _kind(_BAD, "plan-invalid", "The plan is not valid"),
     federation.PolicyRefusal: _kind(_NO, "policy-refusal", "A department's policy forbids it"),
     federation.RecordsUnavailable: _kind(_DOWN, "records-unavailable", "Records unavailable"),
+    federation.CubeUnavailable: _kind(_GONE, "cube-unavailable", "No cube to ask"),
     federation.SessionUnknown: _kind(_CLASH, "session-unknown", "Session unknown"),
     federation.SettingsInvalid: _kind(_DOWN, "settings-invalid", "A settings file is wrong"),
     federation.RunUnknown: _kind(_GONE, "run-unknown", "No such run"),

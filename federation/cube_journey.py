@@ -28,8 +28,9 @@ def build_cube(brief: Brief, *, shuffle: bytes) -> Journey[Release]:
     leg = brief.leg("tokens", step="matching the departments' clients")
     answers = accepted(leg, (yield leg))
     lists = {d: read_tokens(answer.payload) for d, answer in answers.items()}
-    if any(len(each) > plan.listed for each in lists.values()):
-        raise ProtocolError("a department sent more tokens than the plan allows")
+    least = plan.listed if plan.padded else 0
+    if any(not least <= len(each) <= plan.listed for each in lists.values()):
+        raise ProtocolError("a department sent more or fewer tokens than the plan allows")
     places = row_places(lists, rows=plan.rows, shuffle=shuffle)
     payloads = {d: rows.astype("<u4").tobytes() for d, rows in places.items()}
     for part in range(len(plan.parts)):

@@ -36,8 +36,9 @@ class CubePlan(BasePlan):
 
     clients: the most clients that all departments together may have. It is public and sets the
         size of everything that travels, so no length tells how many there are.
-    padded: hide from the coordinator how many clients each department sends, and how many two of
-        them share up to a shift of at most `clients` / 8.
+    padded: hide from the coordinator how many clients each department sends, and shift how many
+        they share by a secret number below `clients` / 8 (`padding`). Takes about four times the
+        rows in a cohort of three.
     dealer: in a cohort of two, the department outside it that deals the multiplication triples.
         In a larger cohort every pair has its dealer within.
     tolerance: at most 1. Two colluding departments, the dealer of a pair and one of the pair, read
@@ -82,7 +83,8 @@ class CubePlan(BasePlan):
     @property
     def listed(self) -> int:
         """How many tokens a department sends at most, or exactly if the plan is padded."""
-        return self.clients + (len(self.overlaps) * self.window if self.padded else 0)
+        groups = sum(self.cohort[0] in group for group in self.overlaps)
+        return self.clients + (groups * self.window if self.padded else 0)
 
     @property
     def window(self) -> int:

@@ -225,3 +225,12 @@ class ClientNotCovered(FederationError):
             f"{purpose}. Check the id, or leave the client out."
         )
         self.purpose = purpose
+
+
+class CubeUnavailable(FederationError):
+    """A run's cube cannot be asked; `run` names it, `reason` says why."""
+
+    def __init__(self, run: str, reason: str) -> None:
+        super().__init__(f"The cube of run {run} cannot be asked: {reason}.")
+        self.run = run
+        self.reason = reason

@@ -120,3 +120,14 @@ class TooManyRows(ModelError):
         """Keep the limit; whose rows they are and how many stay unsaid."""
         super().__init__(f"a client has more than {limit} rows: keep at most {limit} of each")
         self.limit = limit
+
+
+class TablesTooNoisy(ModelError):
+    """A total or a spread out of noised tables is not clearly more than its noise."""
+
+    def __init__(self) -> None:
+        """Say what to do; the figure stays unsaid."""
+        super().__init__(
+            "the tables hold too few clients beside their noise to tell: choose other fields, or "
+            "release a cube with a larger ε"
+        )

@@ -23,27 +23,27 @@ def ask(
     request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
 ) -> None:
     """Ask a question and show its answer; exit 3 if it is refused."""
-    _carry_out("/api/v1/questions", request, connect(api, token), wait=wait, as_json=as_json)
+    carry_out("/api/v1/questions", request, connect(api, token), wait=wait, as_json=as_json)
 
 
 def train(
     request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
 ) -> None:
     """Train a shared model and say where it is; exit 3 if it is refused."""
-    _carry_out("/api/v1/trainings", request, connect(api, token), wait=wait, as_json=as_json)
+    carry_out("/api/v1/trainings", request, connect(api, token), wait=wait, as_json=as_json)
 
 
 def evaluate(
     request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
 ) -> None:
     """Evaluate a model of the registry and show how well it ranks; exit 3 if it is refused."""
-    _carry_out("/api/v1/evaluations", request, connect(api, token), wait=wait, as_json=as_json)
+    carry_out("/api/v1/evaluations", request, connect(api, token), wait=wait, as_json=as_json)
 
 
 def price(request: Request, *, api: Api, token: Token, as_json: AsJson = False) -> None:
-    """Say what a question, a training or an evaluation would cost. Spends nothing."""
+    """Say what a question, a training, an evaluation or a cube would cost; spends nothing."""
     body = read_request(request)
-    kinds = {"target": "training", "model": "evaluation"}
+    kinds = {"target": "training", "model": "evaluation", "fields": "cube"}
     kind = next((kind for key, kind in kinds.items() if key in body), "question")
     found = connect(api, token).post("/api/v1/price", {"kind": kind} | body)
     say_json(found) if as_json else Console().print(price_table(found))
@@ -91,7 +91,8 @@ def odds(
             typer.echo(sentence)
 
 
-def _carry_out(path: str, request: Request, client: Client, *, wait: bool, as_json: bool) -> None:
+def carry_out(path: str, request: Request, client: Client, *, wait: bool, as_json: bool) -> None:
+    """Submit a request's file, follow its run and show what it released; exit 3 if refused."""
     body = read_request(request)
     err = Console(stderr=True)
     with err.status("asking") as status:
@@ -122,6 +123,11 @@ def _show(run: Json, client: Client) -> None:
         out.print(question_table(run["result"], catalogue, run["plan"]["reason"]))
     elif run["kind"] == "evaluation":
         out.print(evaluation_table(run["result"], run["plan"]["reason"]))
+    elif run["kind"] == "cube":
+        say(
+            out,
+            f"The cube is run {run['id']}: {run['result']['tables']} tables, ask them for free.",
+        )
     else:
         say(out, f"The model is {run['result']['model']}, SHA-256 {run['result']['sha256']}.")
     say(out, cost_line(run["label"], client.budget(run["purpose"])))

@@ -13,6 +13,7 @@ from api.cli import (
     asking,
     choices,
     client,
+    cube,
     doctor,
     log,
     model,
@@ -46,6 +47,7 @@ app.add_typer(client.app, epilog=EPILOG)
 app.add_typer(model.app, epilog=EPILOG)
 app.add_typer(node.app, epilog=EPILOG)
 app.add_typer(people.app, epilog=EPILOG)
+app.add_typer(cube.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,

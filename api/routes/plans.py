@@ -32,7 +32,7 @@ def ask(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask a question. 202 and a run to follow; 200 if it was answered before, which is free."""
-    return _submit(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, request, idempotency_key)
 
 
 @router.post("/api/v1/trainings", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
@@ -44,7 +44,7 @@ def train(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Train a shared model. 202 and a run to follow; 200 if it was trained before."""
-    return _submit(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, request, idempotency_key)
 
 
 @router.post("/api/v1/evaluations", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
@@ -56,7 +56,7 @@ def evaluate(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Evaluate a model. 202 and a run to follow; 200 if it was evaluated before."""
-    return _submit(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, request, idempotency_key)
 
 
 @router.post("/api/v1/price")
@@ -94,13 +94,15 @@ def read_run(run_id: RunId, desk: OpenDesk, _caller: Staff) -> RunView:
     return RunView.of(desk.runs.get(run_id))
 
 
-def _submit(
-    body: QuestionRequest | TrainingRequest | EvaluationRequest,
+def submitted(
+    body: PlanRequest,
     desk: Desk,
     caller: Caller,
     request: Request,
     key: str | None,
 ) -> Response:
+    """Turn a request into a plan and submit it, once for each key of a caller."""
+
     def work() -> Answer:
         plan = plan_of(body.request(), desk)
         # One caller's keys never meet another's.

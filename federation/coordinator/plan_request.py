@@ -8,6 +8,7 @@ model of the registry where an evaluation has its training. It never names the c
 from collections.abc import Iterable, Mapping
 
 from consent.catalogue import Catalogue
+from federation.coordinator.cube_request import filled_in
 from federation.coordinator.model_book import model_of
 from federation.coordinator.policy import Policy
 from federation.coordinator.protection import protected
@@ -55,6 +56,8 @@ def completed(
     elif cohort is None:
         needed = (name for name in (target, values.get("group")) if name is not None)
         values["cohort"] = _holders(map(str, needed), catalogue)
+    if values.get("kind") == "cube":
+        values = filled_in(values, catalogue)
     return protected(values, catalogue)
 
 

@@ -18,6 +18,7 @@ from federation.node.features import cells
 from federation.node.node import Node, remember
 from federation.node.opening import opened
 from federation.node.records import Records
+from federation.padding import padded_ids
 from federation.secure_aggregation.part_keys import PartKeys, part_keys
 from federation.secure_aggregation.triples import Words, indicators
 from privacy.bounds import TABLE_SCALE, BoundedSum, bounded_tables
@@ -27,7 +28,7 @@ from privacy.mechanisms import NoisedShare, add_noise_share
 
 
 def cube_tokens(node: Node, admitted: Admitted, plan: CubePlan) -> bytes:
-    """Return the tokens of the clients with any field that this department supplies.
+    """Return the tokens of the clients with any field that this department supplies, and padding.
 
     Raises:
         PlanInvalid: there are more clients than the plan is for.
@@ -40,7 +41,9 @@ def cube_tokens(node: Node, admitted: Admitted, plan: CubePlan) -> bytes:
     client_ids = tuple(records.client_ids[row] for row in np.flatnonzero(there))
     if len(client_ids) > plan.clients:
         raise PlanInvalid("clients: there are more; plan the cube for more clients")
-    listed = tokens(plan_key(node.alignment_key, bytes.fromhex(admitted.run.plan)), client_ids)
+    key = plan_key(node.alignment_key, bytes.fromhex(admitted.run.plan))
+    nobody = padded_ids(plan, key, node.department, len(client_ids))
+    listed = tokens(key, (*client_ids, *nobody))
     remember(node.memory.cubes, admitted.attempt, Listed(client_ids=client_ids, tokens=listed))
     return listed.tokens.tobytes()
 

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from federation.cube_layout import cube_layout, sensitivity, standard_error
+from federation.alignment import read_tokens
+from federation.cube_layout import sensitivity, standard_error
 from federation.errors import DepartmentRefused, PlanInvalid, ProtocolError
 from federation.messages import Answer
 from federation.rounds import Leg
 from privacy.bounds import TABLE_SCALE
+from privacy.mechanisms import draw_noise
 from tests.federation.cube_cases import SOURCES, cube_plan, plain_join, released, silence
 
 TWO = {"age": "advisory", "defaulted": "risk", "education": "risk"}
@@ -55,6 +57,42 @@ def test_two_departments_of_three_are_joined_with_the_third_as_dealer(firm: Any)
 
     np.testing.assert_array_equal(released(firm, plan, exchange), plain_join(firm, plan))
     assert [leg for d, leg in asked if d == "research"] == ["matrices"]
+
+
+def lists_seen(firm: Any, plan: Any, **changes: Any) -> dict[str, set[bytes]]:
+    """Return the tokens that the coordinator sees, by department, and check the cube they give."""
+    seen: dict[str, set[bytes]] = {}
+
+    def exchange(leg: Leg) -> Mapping[str, Answer]:
+        answers = firm.exchange(leg)
+        if next(iter(leg.asks.values())).leg == "tokens":
+            for department, answer in answers.items():
+                table = read_tokens(answer.payload)
+                seen[department] = {row.tobytes() for row in table}
+                assert len(seen[department]) == len(table)
+        return answers
+
+    np.testing.assert_array_equal(released(firm, plan, exchange, **changes), plain_join(firm, plan))
+    return seen
+
+
+def test_a_padded_cube_is_the_same_and_its_lists_have_one_public_length(firm: Any) -> None:
+    silence(firm)
+    plain, padded = cube_plan(firm), cube_plan(firm, padded=True)
+    open_lists, lists = lists_seen(firm, plain), lists_seen(firm, padded)
+    assert {len(each) for each in lists.values()} == {padded.listed}
+    assert len({len(each) for each in open_lists.values()}) > 1  # the saboteur: no padding
+    for a, b in (("advisory", "research"), ("advisory", "risk"), ("research", "risk")):
+        true, told = len(open_lists[a] & open_lists[b]), len(lists[a] & lists[b])
+        assert true <= told < true + 2 * padded.window
+        assert told != true
+    assert lists_seen(firm, padded, attempt=1) == lists  # nothing to average out
+
+
+def test_a_padded_department_that_sends_fewer_tokens_is_refused(firm: Any) -> None:
+    exchange = replaced(firm, "tokens", "risk", lambda payload: payload[16:])
+    with pytest.raises(ProtocolError, match="more or fewer"):
+        released(firm, cube_plan(firm, padded=True), exchange)
 
 
 def test_the_dealer_opens_no_row(firm: Any) -> None:
@@ -106,26 +144,31 @@ def test_no_client_moves_a_cube_further_than_declared_and_one_goes_that_far(firm
     assert not moved <= too_small
 
 
-def noise_ratio(firm: Any, plan: Any, **changes: Any) -> float:
-    """Variance of a cube's noise, in units of what the plan states."""
-    noise = released(firm, plan, **changes) - plain_join(firm, plan)
-    return float(np.mean(noise**2) / standard_error(plan) ** 2)
+def noise_is_whole(firm: Any, plan: Any, *, attempt: int) -> bool:
+    """Whether a cube is the plain join plus one full share of noise from every department."""
+    drawn: dict[str, Any] = {}
+    sigma = round(standard_error(plan) * TABLE_SCALE / math.sqrt(len(plan.cohort)))
+    for department, node in firm.nodes.items():
+
+        def kept(width: int, size: int, department: str = department) -> Any:
+            drawn[department] = draw_noise(width, size)
+            return drawn[department] if width == sigma else drawn[department] * 0
+
+        if node.noise is not spared:
+            object.__setattr__(node, "noise", kept)
+    noise = (released(firm, plan, attempt=attempt) - plain_join(firm, plan)) * TABLE_SCALE
+    return set(drawn) == set(plan.cohort) and np.allclose(noise, sum(drawn.values()), rtol=1e-9)
 
 
-def within(ratios: list[float], cells: int) -> bool:
-    """A mean of squares of normals is within 6.2 of its deviations, but once in 1e9."""
-    return abs(float(np.mean(ratios)) - 1) < 6.2 * math.sqrt(2 / (cells * len(ratios)))
+def spared(_sigma: int, size: int) -> Any:
+    return np.zeros(size, np.int64)
 
 
-@pytest.mark.statistical
-def test_a_cube_carries_the_noise_it_states(firm: Any) -> None:
+def test_a_cube_is_the_join_and_the_noise_of_every_department(firm: Any) -> None:
     plan = cube_plan(firm, rho=0.5)
-    cells = cube_layout(plan, firm.catalogue).cells
-    assert within([noise_ratio(firm, plan, attempt=number) for number in range(40)], cells)
-    object.__setattr__(  # the saboteur: one department leaves its share out
-        firm.nodes["risk"], "noise", lambda _sigma, size: np.zeros(size, np.int64)
-    )
-    assert not within([noise_ratio(firm, plan, attempt=n) for n in range(40, 80)], cells)
+    assert noise_is_whole(firm, plan, attempt=0)
+    object.__setattr__(firm.nodes["risk"], "noise", spared)  # the saboteur: a share is missing
+    assert not noise_is_whole(firm, plan, attempt=1)
 
 
 def test_two_cubes_at_once_do_not_mix(firm: Any) -> None:
@@ -152,7 +195,7 @@ def test_tokens_sent_twice_are_refused(firm: Any) -> None:
 def test_more_tokens_than_the_plan_allows_are_refused(firm: Any) -> None:
     many = np.arange(16 * 1025, dtype=np.uint32).astype("<u4").view(np.uint8)[: 16 * 1025]
     exchange = replaced(firm, "tokens", "risk", lambda _payload: many.tobytes())
-    with pytest.raises(ProtocolError, match="more tokens"):
+    with pytest.raises(ProtocolError, match="more or fewer"):
         released(firm, cube_plan(firm), exchange)
 
 

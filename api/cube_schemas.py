@@ -1,0 +1,78 @@
+"""The wire of a released cube: what it answers."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cube: str = Field(description="the run that released it")
+    epoch: int = Field(description="of consent, that every department at least held")
+    age_s: int = Field(description="seconds since it was released")
+    level: float = Field(description="of the half widths, which cover the noise alone")
+
+
+class FigureView(BaseModel):
+    """A figure and the half width of its interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float
+    half_width: float
+
+
+class InformationView(FigureView):
+    """Mutual information in bits; noise raises it by about the bias."""
+
+    bias: float
+
+
+class NoteView(BaseModel):
+    """Why there is no figure."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    note: str
+
+
+class CellView(BaseModel):
+    """One cell of a table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cell: dict[str, str]
+    count: FigureView
+
+
+class TableView(_Answer):
+    """A histogram or a crosstab. Two departments' fields count the clients whom both know."""
+
+    fields: list[str]
+    departments: list[str]
+    rows: list[CellView]
+
+
+class PairView(BaseModel):
+    """How strongly two fields go together."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fields: list[str]
+    mutual_information: InformationView | NoteView
+    correlation: FigureView | NoteView
+
+
+class RelationsView(_Answer):
+    """Every two fields of a cube, the strongest first."""
+
+    pairs: list[PairView]
+
+
+class LinearModelView(_Answer):
+    """A linear model: a client's score is the base plus the weight of each of its labels."""
+
+    target: str
+    label: str
+    base: float
+    weights: dict[str, dict[str, FigureView]]
+    post_processing: str
