@@ -1,18 +1,22 @@
 """The price tag: what a question of the builder would cost, before it is asked. Spends nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from api.web.forms import Fields
 from consent.catalogue import Catalogue, Field
 from consent.errors import ConsentError
 from federation.coordinator.desk import Desk, standing_answer
+from federation.coordinator.policy import pool_of
 from federation.coordinator.runs import Run
 from federation.coordinator.studio import Solution, solve
 from federation.errors import FederationError
 from privacy.errors import PrivacyError
+from privacy.loss import Rho
+from privacy.pools import lineage
 
 REFUSALS = (ConsentError, FederationError, PrivacyError)
 EXACT = (15.0, 40.0, 100.0)
@@ -107,8 +111,7 @@ def open_fields(purpose: str, catalogue: Catalogue) -> list[Field]:
 
 def tag_of(draft: Draft, desk: Desk, *, now: datetime) -> Tag:
     """Price a draft; raises what the desk refuses (REFUSALS)."""
-    targets = [{"kind": "count", "within": draft.within}]
-    solution = solve(draft.request(), targets, desk)
+    solution = _solved(_question(draft, desk))
     epoch, at = desk.register.head(), int(now.timestamp())
     answered = standing_answer(solution.plan, desk, epoch=epoch, at=at)
     return Tag(solution=solution, answered=answered)
@@ -123,9 +126,37 @@ def cheaper(draft: Draft, desk: Desk) -> Sequence[Cheaper]:
     found: list[Cheaper] = []
     for other, why in tries:
         try:
-            targets = [{"kind": "count", "within": other.within}]
-            solution = solve(other.request(), targets, desk)
+            solution = _solved(_question(other, desk))
         except REFUSALS:
             continue
         found.append(Cheaper(draft=other, less=why, solution=solution))
     return found[:3]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """A draft with everything its price depends on: equal questions have one price."""
+
+    draft: Draft
+    catalogue: str
+    policy: str
+    remaining: Rho
+    desk: Desk = field(compare=False, repr=False)
+
+
+def _question(draft: Draft, desk: Desk) -> _Question:
+    pools = lineage(pool_of(desk.catalogue.purpose(draft.purpose).name))
+    return _Question(
+        draft=draft,
+        catalogue=desk.catalogue.digest(),
+        policy=desk.policy.model_dump_json(),
+        remaining=min(desk.ledger.state(pool).remaining for pool in pools),
+        desk=desk,
+    )
+
+
+@lru_cache(maxsize=512)
+def _solved(question: _Question) -> Solution:
+    draft = question.draft
+    targets = [{"kind": "count", "within": draft.within}]
+    return solve(draft.request(), targets, question.desk)

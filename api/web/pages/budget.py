@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 
 from fastapi import APIRouter, Request, Response
 
@@ -18,7 +17,7 @@ from federation.coordinator.desk import Desk, PoolView, WindowView, budgets
 from federation.coordinator.policy import FIRM
 from federation.errors import RunUnknown
 from privacy.entries import Entry, Reserved
-from privacy.loss import Delta, Rho
+from privacy.loss import Delta
 from privacy.mechanisms import epsilon_of
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -110,13 +109,8 @@ def _spend(event: Reserved, desk: Desk, request: Request) -> Spend | None:
         text=asked(plan_in(run), desk.catalogue, language),
         pool=pool_title(event.pool, desk.catalogue, language),
         at=event.at,
-        epsilon=_epsilon(event.rho.value, desk.policy.delta),
+        epsilon=epsilon_of(event.rho, Delta(desk.policy.delta)).value,
     )
-
-
-@lru_cache(maxsize=4096)
-def _epsilon(rho: float, delta: float) -> float:
-    return epsilon_of(Rho(rho), Delta(delta)).value
 
 
 def _thinned(burn: Burn) -> list[tuple[datetime, float]]:
