@@ -53,6 +53,18 @@ def test_a_withdrawal_ends_the_proofs_of_that_client_and_of_no_other(
     assert analyst.post(CHECK, json=proof).status_code == 422
 
 
+def test_an_erasure_ends_every_proof_from_before_it(
+    steward: TestClient, analyst: TestClient
+) -> None:
+    proof = made(steward)
+    steward.delete("/api/v1/clients/c0002")
+    assert analyst.post(CHECK, json=proof).status_code == 422
+    fresh = made(steward)
+    assert analyst.post(CHECK, json=fresh).status_code == 200
+    steward.delete(CLIENT)
+    assert analyst.post(CHECK, json=fresh).status_code == 422
+
+
 def test_a_bound_proof_needs_its_holder(steward: TestClient, analyst: TestClient) -> None:
     key, nonce = Ed25519PrivateKey.generate(), b"n" * 16
     proof = made(steward, holder=key.public_key().public_bytes_raw().hex())

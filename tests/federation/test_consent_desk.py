@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from consent.epochs import levels_of, pseudonym
 from consent.events import Kind, ObjectForFamily, ObjectTo, SetLevel, WithdrawFamilyObjection
 from consent.log_entries import ConsentChanged, read_entry
 from consent.receipts import verify_logged, verify_receipt
 from federation.coordinator.approvals import give_opinion
-from federation.coordinator.consent_desk import change, receipts_of
+from federation.coordinator.consent_desk import change, erase, receipts_of
 from federation.coordinator.desk import plan_of, submit
 from federation.coordinator.lineage import uses_of
 from federation.coordinator.notice import NOT_STATED, Notice, load_notice
@@ -162,6 +163,25 @@ def test_two_opinions_are_logged_when_both_are_in_and_name_nobody(
     kinds = [read_entry(entry).kind for entry in entries]
     assert kinds == ["approval", "approval", "plan"]
     assert not any(name in b"".join(entries) for name in (b"ann", b"bob", b"cid"))
+
+
+def test_after_an_erasure_every_node_drops_the_client_with_the_next_plan(
+    coordinator: Coordinator,
+) -> None:
+    desk, client = coordinator.dispatcher.desk, someone(coordinator, 4)
+    nodes = coordinator.wire.firm.nodes.values()
+    coordinator.ask(QUESTION)
+    known = {node.department: pseudonym(node.pseudonym_key, client) for node in nodes}
+    for node in nodes:
+        assert levels_of(node.memory.snapshot, [known[node.department]]).tolist() == [4]
+    size = node.memory.snapshot.pseudonyms.shape[1]
+    done = erase(client, desk, now=now())
+    later = coordinator.ask(QUESTION | {"rho": 0.3})
+    assert later.label is not None
+    assert later.label["consent_epoch"] == done.epoch
+    for node in nodes:
+        assert node.memory.snapshot.pseudonyms.shape[1] == size - 1
+        assert levels_of(node.memory.snapshot, [known[node.department]]).tolist() == [0]
 
 
 def test_the_coordinator_writes_ends_down_on_its_timer(coordinator: Coordinator) -> None:
