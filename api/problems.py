@@ -167,6 +167,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.SettingsInvalid: _kind(_DOWN, "settings-invalid", "A settings file is wrong"),
     federation.RunUnknown: _kind(_GONE, "run-unknown", "No such run"),
     federation.RequestMismatch: _kind(_BAD, "request-mismatch", "Key used for another plan"),
+    federation.RunNotStoppable: _kind(_CLASH, "run-not-stoppable", "Cannot be stopped"),
     federation.RunStopped: _kind(_CLASH, "run-stopped", "The run was stopped"),
     federation.RunInterrupted: _kind(_OURS, "run-interrupted", "The run was interrupted"),
     federation.NodeStopped: _kind(_DOWN, "node-stopped", "The department has stopped its node"),

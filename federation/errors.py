@@ -234,3 +234,11 @@ class CubeUnavailable(FederationError):
         super().__init__(f"The cube of run {run} cannot be asked: {reason}.")
         self.run = run
         self.reason = reason
+
+
+class RunNotStoppable(FederationError):
+    """A run cannot be stopped, or no more."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This run cannot be stopped: {reason}. Read what it released.")
+        self.reason = reason

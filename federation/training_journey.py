@@ -58,7 +58,9 @@ def train_model(
     if not isinstance(plan, TrainingPlan):
         raise ProtocolError("this journey is a training's")
     now = progress or _beginning(brief, plan)
-    owned = yield from agreed(brief, owned=plan.owned, number=resumption)
+    owned: dict[str, bytes] = {}
+    if not stopped():
+        owned = yield from agreed(brief, owned=plan.owned, number=resumption)
     while now.asked < plan.rounds and not stopped():
         number = now.asked
         now = _grown(brief, plan, now, number)

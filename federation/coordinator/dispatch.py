@@ -7,17 +7,18 @@ so a test drives it with nodes in its own process.
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent.errors import ConsentError
-from federation.coordinator.approvals import opinions_on, settle_all
+from federation.coordinator.approvals import settle_all
 from federation.coordinator.desk import Desk, open_desk
+from federation.coordinator.endings import end_refused, end_released
 from federation.coordinator.epochs import (
     ConsentKeys,
     load_consent_keys,
@@ -25,19 +26,16 @@ from federation.coordinator.epochs import (
     sealed_delta,
 )
 from federation.coordinator.evidence_log import (
-    log_refusal,
-    log_release,
     log_use,
     pinned_roster,
     publish,
     publish_if_grown,
 )
 from federation.coordinator.heartbeat import Heartbeat
-from federation.coordinator.labels import Facts, label
 from federation.coordinator.listening import LISTEN_S, listen
 from federation.coordinator.policy import pool_of
 from federation.coordinator.released import released
-from federation.coordinator.runs import Run
+from federation.coordinator.runs import Run, RunState
 from federation.coordinator.sessions import (
     Exchange,
     Sessions,
@@ -46,9 +44,9 @@ from federation.coordinator.sessions import (
     remember,
 )
 from federation.coordinator.settings import CoordinatorSettings
+from federation.coordinator.trainings import Trainings
 from federation.errors import (
     DepartmentMissing,
-    DepartmentRefused,
     FederationError,
     RunInterrupted,
 )
@@ -56,13 +54,12 @@ from federation.messages import Answer
 from federation.plans import AnyPlan, read_plan
 from federation.roster import Roster
 from federation.rounds import Brief, Leg, legs_of
+from federation.run_permit import RESUMPTIONS, RunPermit, sign_permit
 from federation.run_permit import Leg as LegName
-from federation.run_permit import RunPermit, sign_permit
 from federation.training_plan import TrainingPlan
 from models.errors import ModelError
-from privacy.errors import LedgerConflict, PrivacyError, UnknownReservation
-from privacy.loss import Delta, Rho
-from privacy.mechanisms import LIBRARY
+from privacy.errors import PrivacyError
+from privacy.loss import Rho
 
 TEND_S = 10
 """While no run is there to take, the desk is tended this often."""
@@ -145,8 +142,13 @@ class Dispatcher:
 def open_dispatcher(settings: CoordinatorSettings, exchange: Exchange) -> Dispatcher:
     """Open the coordinator's keys and stores, and end the runs that an earlier process left."""
     desk = open_desk(settings)
+    trainings = Trainings(desk.engine)
     for run in desk.runs.orphans():
-        _refuse(run, RunInterrupted(), desk, spent=True)
+        if trainings.underway(run.id) is None:
+            end_refused(run, RunInterrupted(), desk, spent=True)
+        else:
+            trainings.interrupted(run.id)
+            desk.runs.accept(run.id, since=RunState.RUNNING)
     roster = pinned_roster(settings.keys)
     return Dispatcher(
         desk=desk,
@@ -164,43 +166,21 @@ def carry_out(run: Run, dispatcher: Dispatcher) -> None:
     The reservation is committed when the release is made. It is given back only if no leg that
     spends was ever sent; whatever goes wrong later, it stays spent.
     """
-    desk = dispatcher.desk
-    plan = read_plan(run.plan)
-    for attempt in range(TRIES):
-        journey = _Attempt(run=run, plan=plan, number=TRIES * run.attempt + attempt)
+    desk, plan = dispatcher.desk, read_plan(run.plan)
+    for number in count():
+        attempt = _attempt(run, plan, desk, number)
         try:
-            result, epoch = _release(journey, dispatcher)
-        except DepartmentRefused as refusal:
-            dispatcher.sessions.pop(refusal.department, None)
-            if refusal.code in _RETRY and not journey.spent and attempt + 1 < TRIES:
-                continue
-            _refuse(run, refusal, desk, spent=journey.spent)
+            result, epoch = _release(attempt, dispatcher)
         except _REFUSALS as refusal:
-            if isinstance(refusal, DepartmentMissing):
-                for department in refusal.departments:
-                    dispatcher.sessions.pop(department, None)
-            _refuse(run, refusal, desk, spent=journey.spent)
+            _forget(refusal, dispatcher.sessions)
+            if _goes_on(refusal, attempt, desk, number):
+                continue
+            end_refused(run, refusal, desk, spent=attempt.spent)
         except Exception:
-            _refuse(run, RunInterrupted(), desk, spent=True)
+            end_refused(run, RunInterrupted(), desk, spent=True)
             raise
         else:
-            at = datetime.now(UTC)
-            desk.ledger.commit(run.id, at)
-            facts = Facts(
-                run=run.id,
-                delta=Delta(value=desk.policy.delta),
-                epoch=epoch,
-                released_at=int(at.timestamp()),
-                library=LIBRARY,
-                opinions=opinions_on(run, desk),
-                result=result,
-            )
-            tag = label(plan, desk.catalogue, facts)
-            tag["log_index"] = log_release(
-                desk.evidence, run, result=result, label=tag, at=facts.released_at
-            )
-            desk.runs.end_released(run.id, result=result, label=tag, now=facts.released_at)
-            _log.info("released", run=run.id, plan=run.digest)
+            end_released(run, plan, desk, result=result, epoch=epoch)
         return
 
 
@@ -213,6 +193,43 @@ class _Attempt:
     spent: bool = False
 
 
+def _attempt(run: Run, plan: AnyPlan, desk: Desk, number: int) -> _Attempt:
+    """Begin an attempt; a training that is under way goes on under the one that nodes know."""
+    found = Trainings(desk.engine).underway(run.id)
+    if found is None:
+        return _Attempt(run=run, plan=plan, number=TRIES * run.attempt + number)
+    return _Attempt(run=run, plan=plan, number=found.attempt, done=1 + found.asked, spent=True)
+
+
+def _goes_on(refusal: Exception, attempt: _Attempt, desk: Desk, number: int) -> bool:
+    """Say whether a run is tried again: what cost nothing once, and a training that can go on.
+
+    A training whose department stays away, or that cannot go on, stops: it releases what was paid.
+    """
+    code = getattr(refusal, "code", "")
+    trainings, run = Trainings(desk.engine), attempt.run.id
+    found = trainings.underway(run)
+    if found is None:
+        return code in _RETRY and not attempt.spent and number + 1 < TRIES
+    if trainings.stopped(run):
+        return False
+    away = refusal.departments if isinstance(refusal, DepartmentMissing) else ()
+    trainings.interrupted(run, missing=away)
+    if (away or code in _RETRY) and found.interruptions + 2 < RESUMPTIONS:
+        return True
+    if found.done:
+        trainings.stop(run)
+    return bool(found.done)
+
+
+def _forget(refusal: Exception, sessions: Sessions) -> None:
+    """Let a department that refused or kept silent be greeted again."""
+    for department in getattr(refusal, "departments", None) or (
+        getattr(refusal, "department", ""),
+    ):
+        sessions.pop(department, None)
+
+
 def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any], int]:
     desk, plan = dispatcher.desk, attempt.plan
     pool, rho = pool_of(plan.purpose), Rho(value=plan.rho)
@@ -221,9 +238,11 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
     )  # it is, unless a repair lost it
     deadline_s = desk.settings.deadline_s
     evidence, sessions, now = desk.evidence, dispatcher.sessions, dispatcher.now()
-    greet(plan.parties, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
+    stopped = Trainings(desk.engine).stopped(attempt.run.id)
+    parties = () if stopped else plan.parties  # then nobody is asked anything more
+    greet(parties, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
     desk.data_epochs.note_all(sessions)
-    desk.runs.note_data(attempt.run.id, {d: sessions[d].data for d in plan.cohort})
+    desk.runs.note_data(attempt.run.id, {d: sessions[d].data for d in parties if d in plan.cohort})
     if isinstance(plan, TrainingPlan):
         deadline_s = desk.settings.round_deadline_s
     head = desk.register.head()
@@ -231,7 +250,7 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
         plan=plan,
         attempt=attempt.number,
         catalogue=desk.catalogue,
-        announcements={d: sessions[d].announcement for d in plan.parties},
+        announcements={d: sessions[d].announcement for d in parties},
         permit=lambda leg, number: _permit(attempt, leg, number, head, dispatcher),
         consent=lambda department: _delta(department, head, dispatcher),
     )
@@ -286,14 +305,3 @@ def _delta(department: str, head: int, dispatcher: Dispatcher) -> bytes:
         roster=dispatcher.roster,
         now=int(dispatcher.now()),
     )
-
-
-def _refuse(run: Run, reason: Exception, desk: Desk, *, spent: bool) -> None:
-    at = datetime.now(UTC)
-    settle = desk.ledger.commit if spent else desk.ledger.abandon
-    with suppress(UnknownReservation, LedgerConflict):  # a repair has charged it with what was lost
-        settle(run.id, at)
-    code = getattr(reason, "code", None) or type(reason).__name__
-    log_refusal(desk.evidence, run, code=code, spent=spent, at=int(at.timestamp()))
-    desk.runs.end_refused(run.id, code=code, text=str(reason), now=int(at.timestamp()))
-    _log.info("refused", run=run.id, code=code, spent=spent)

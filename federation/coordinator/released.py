@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from secrets import token_bytes
 from typing import Any
@@ -14,6 +15,7 @@ from federation.coordinator.model_book import weights_for
 from federation.coordinator.question_result import question_result
 from federation.coordinator.runs import Run
 from federation.coordinator.training_result import training_result
+from federation.coordinator.trainings import Trainings
 from federation.cube_journey import build_cube
 from federation.cube_plan import CubePlan
 from federation.evaluation_journey import evaluate_model
@@ -50,7 +52,16 @@ def released(
             scores = drive(evaluate_model(brief, model=model), exchange)
             return evaluation_result(evaluation, desk.catalogue, scores.values.tolist())
         case TrainingPlan() as training:
-            trained = drive(train_model(brief), exchange)
+            trainings = Trainings(desk.engine)
+            under = trainings.underway(run.id)
+            journey = train_model(
+                brief,
+                progress=trainings.progress(run.id),
+                keep=partial(trainings.keep, run.id, brief.attempt),
+                stopped=partial(trainings.stopped, run.id),
+                resumption=under.interruptions if under else 0,
+            )
+            trained = drive(journey, exchange)
             architecture = architecture_of(training, desk.catalogue)
             path = desk.settings.models / f"{run.id}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +75,7 @@ def released(
                 code=code_version(),
                 at=int(datetime.now(UTC).timestamp()),
             )
-            return training_result(training, architecture, version)
+            return training_result(training, architecture, version, rounds_done=trained.done)
         case CubePlan() as cube:
             release = drive(build_cube(brief, shuffle=token_bytes(32)), exchange)
             path = desk.settings.models / f"{run.id}.npz"

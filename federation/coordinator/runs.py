@@ -212,9 +212,9 @@ class Runs:
         """Return the runs some process took and never ended."""
         return self._in(RunState.RUNNING)
 
-    def accept(self, run: str) -> bool:
-        """Let a run that waited take its turn; False if it waits no longer."""
-        return self._move(run, RunState.WAITING, state=RunState.ACCEPTED, step=_TURN)
+    def accept(self, run: str, *, since: RunState = RunState.WAITING) -> bool:
+        """Let a run that waited, or was interrupted, take its turn; False if it is not so now."""
+        return self._move(run, since, state=RunState.ACCEPTED, step=_TURN)
 
     def report(self, run: str, *, progress: float, step: str) -> None:
         """Say how far a running run is: a fraction of 1 and a few words."""

@@ -8,9 +8,12 @@ from models.architectures import Architecture
 
 
 def training_result(
-    plan: TrainingPlan, architecture: Architecture, version: Version
+    plan: TrainingPlan, architecture: Architecture, version: Version, *, rounds_done: int
 ) -> dict[str, Any]:
-    """Describe a released model. Its weights stand in a safetensors file beside the database."""
+    """Describe a released model. Its weights stand in a safetensors file beside the database.
+
+    Fewer rounds done than the plan has: it was stopped, or rounds were lost to interruptions.
+    """
     return {
         "kind": plan.kind,
         "target": plan.target,
@@ -18,6 +21,7 @@ def training_result(
         "inputs": architecture.inputs,
         "hidden": list(architecture.hidden),
         "rounds": plan.rounds,
+        "rounds_done": rounds_done,
         "local_steps": plan.local_steps,
         "name": version.name,
         "version": version.version,
