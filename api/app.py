@@ -38,6 +38,7 @@ from api.routes import (
     sign_in,
     stages,
     studio,
+    trainings,
     withdrawals,
 )
 from api.routes import log as transparency
@@ -51,6 +52,7 @@ ROUTES = (
     plans,
     cubes,
     live,
+    trainings,
     studio,
     approvals,
     budget,

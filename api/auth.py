@@ -152,6 +152,9 @@ def of_client(client_id: str, caller: AnyCaller) -> Caller:
 Staff = Annotated[Caller, Depends(only(*STAFF_ROLES))]
 Asker = Annotated[Caller, Depends(only(Role.ANALYST, Role.RESEARCHER, Role.ADVISOR))]
 Trainer = Annotated[Caller, Depends(only(Role.ANALYST, Role.RESEARCHER))]
+Stopper = Annotated[
+    Caller, Depends(only(Role.ANALYST, Role.RESEARCHER, Role.ADVISOR, Role.PRIVACY_OFFICER))
+]
 Officer = Annotated[Caller, Depends(only(Role.PRIVACY_OFFICER))]
 Overseer = Annotated[Caller, Depends(only(Role.PRIVACY_OFFICER, Role.AUDITOR))]
 Auditor = Annotated[Caller, Depends(only(Role.AUDITOR))]

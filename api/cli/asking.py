@@ -67,6 +67,26 @@ def explain(request: Request, *, api: Api, token: Token, as_json: AsJson = False
         raise typer.Exit(Exit.REFUSED)
 
 
+def stop(
+    run: Annotated[str, typer.Argument(help="The run's id.")],
+    *,
+    api: Api,
+    token: Token,
+    as_json: AsJson = False,
+) -> None:
+    """Stop a run; a training ends before its next round and keeps the rounds that are done."""
+    client = connect(api, token)
+    found = client.post(f"/api/v1/runs/{run}/stop", {})
+    how_far = client.get(f"/api/v1/runs/{run}/training")
+    if as_json:
+        say_json(found | {"training": how_far})
+    elif found["state"] == "refused":
+        say(Console(), f"Run {run} is stopped; what it had reserved is given back.")
+    else:
+        done, rounds = how_far["done"], how_far["rounds"]
+        say(Console(), f"Run {run} stops; {done} of {rounds} rounds are done and will be released.")
+
+
 def budget(*, api: Api, token: Token, as_json: AsJson = False) -> None:
     """Show every pool: this month, twelve months and for life side by side."""
     pools = connect(api, token).get("/api/v1/budget")

@@ -54,6 +54,7 @@ _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.evaluate,
     asking.price,
     asking.explain,
+    asking.stop,
     asking.budget,
     asking.odds,
     planning.solve,

@@ -41,6 +41,8 @@ ACCESS: Final[Mapping[str, Who | None]] = {
     "GET /api/v1/runs": STAFF,
     "GET /api/v1/runs/{run_id}": STAFF,
     "GET /api/v1/runs/{run_id}/events": STAFF,
+    "GET /api/v1/runs/{run_id}/training": STAFF,
+    "POST /api/v1/runs/{run_id}/stop": ASKERS | OFFICER,
     "POST /api/v1/solve": STAFF,
     "GET /api/v1/what-if": STAFF,
     "GET /api/v1/odds": STAFF,
