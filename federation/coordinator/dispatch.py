@@ -39,6 +39,7 @@ from federation.coordinator.runs import Run, RunState
 from federation.coordinator.sessions import (
     Exchange,
     Sessions,
+    forget,
     gather_cosignatures,
     greet,
     remember,
@@ -172,7 +173,7 @@ def carry_out(run: Run, dispatcher: Dispatcher) -> None:
         try:
             result, epoch = _release(attempt, dispatcher)
         except _REFUSALS as refusal:
-            _forget(refusal, dispatcher.sessions)
+            forget(refusal, dispatcher.sessions)
             if _goes_on(refusal, attempt, desk, number):
                 continue
             end_refused(run, refusal, desk, spent=attempt.spent)
@@ -220,14 +221,6 @@ def _goes_on(refusal: Exception, attempt: _Attempt, desk: Desk, number: int) -> 
     if found.done:
         trainings.stop(run)
     return bool(found.done)
-
-
-def _forget(refusal: Exception, sessions: Sessions) -> None:
-    """Let a department that refused or kept silent be greeted again."""
-    for department in getattr(refusal, "departments", None) or (
-        getattr(refusal, "department", ""),
-    ):
-        sessions.pop(department, None)
 
 
 def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any], int]:

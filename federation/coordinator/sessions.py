@@ -89,6 +89,13 @@ def remember(answers: Mapping[str, Answer], sessions: Sessions, *, now: float) -
         session.epoch, session.heard_at = answer.epoch, now
 
 
+def forget(refusal: Exception, sessions: Sessions) -> None:
+    """Let a department that refused or kept silent be greeted again."""
+    one = getattr(refusal, "department", "")
+    for department in getattr(refusal, "departments", None) or (one,):
+        sessions.pop(department, None)
+
+
 def _hello(
     departments: Iterable[str],
     sessions: Sessions,
