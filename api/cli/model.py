@@ -1,17 +1,19 @@
 """``infosandbox model``: what was trained, what it is worth, and what the firm does with it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
+from api.cli.exits import Exit
 from api.cli.options import Api, AsJson, Token, connect, say_json
 from api.cli.tables import models_table
-from api.client import Client, Json
-from api.demo.show import say
+from api.client import Client, Json, Refusal
+from api.demo.show import refusal_panel, say
 from api.errors import InputInvalid
 from federation.coordinator.registry import Stage
+from privacy.odds_text import Language
 
 app = typer.Typer(
     name="model",
@@ -24,6 +26,7 @@ Name = Annotated[str, typer.Argument(help="The model's name.")]
 Number = Annotated[
     int | None, typer.Option("--version", help="Left out: the one in use, or the newest.")
 ]
+Form = Literal["weights", "onnx"]
 Out = Annotated[Path, typer.Option("--out", help="The file to write.")]
 
 
@@ -73,20 +76,65 @@ def stage(
 
 
 @app.command()
-def export(
-    name: Name, *, api: Api, token: Token, out: Out, version: Number = None, as_json: AsJson = False
+def card(
+    name: Name,
+    *,
+    api: Api,
+    token: Token,
+    version: Number = None,
+    language: Annotated[Language, typer.Option(help="Of the page.")] = "en",
+    out: Annotated[Path | None, typer.Option("--out", help="Write the page to this file.")] = None,
 ) -> None:
-    """Take a version's weights away as safetensors; the API has checked the file's digest."""
+    """Print a version's model card as JSON, or write it as one page to a file."""
     client = connect(api, token)
-    answer = client.call("GET", _place(client, name, version) + "/weights")
-    try:
-        out.write_bytes(answer.content)
-    except OSError as error:
-        raise InputInvalid(out, f"cannot be written ({error.strerror})") from None
+    place = _place(client, name, version)
+    if out is None:
+        say_json(client.get(f"{place}/card"))
+        return
+    _write(out, client.call("GET", f"{place}/card.html", parameters={"language": language}).content)
+    say(Console(), f"The card is in {out}.")
+
+
+@app.command()
+def export(
+    name: Name,
+    *,
+    api: Api,
+    token: Token,
+    out: Out,
+    version: Number = None,
+    form: Annotated[Form, typer.Option("--format", help="Of the file.")] = "weights",
+    as_json: AsJson = False,
+) -> None:
+    """Take a version away, as safetensors or as ONNX; the API has checked the file's digest."""
+    client = connect(api, token)
+    answer = client.call("GET", f"{_place(client, name, version)}/{form}")
+    _write(out, answer.content)
     told: Json = {"file": str(out), "bytes": len(answer.content)}
     told |= {"sha256": answer.headers["X-SHA256"]}
     line = f"{told['bytes']} bytes are in {out}, SHA-256 {told['sha256']}."
     say_json(told) if as_json else say(Console(), line)
+
+
+@app.command()
+def retrain(
+    name: Name, *, api: Api, token: Token, version: Number = None, as_json: AsJson = False
+) -> None:
+    """Train a version again, under today's consent and catalogue: those who left are left out."""
+    client = connect(api, token)
+    request = client.get(f"{_place(client, name, version)}/request")
+    run = client.submit("/api/v1/trainings", request)
+    if isinstance(run, Refusal):
+        Console(stderr=True).print(refusal_panel(run, str(request["reason"])))
+        raise typer.Exit(Exit.REFUSED)
+    say_json(run) if as_json else say(Console(), f"Run {run['id']}: {run['step']}.")
+
+
+def _write(out: Path, data: bytes) -> None:
+    try:
+        out.write_bytes(data)
+    except OSError as error:
+        raise InputInvalid(out, f"cannot be written ({error.strerror})") from None
 
 
 def _place(client: Client, name: str, version: int | None) -> str:

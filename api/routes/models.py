@@ -1,18 +1,29 @@
 """The model registry: versions, their weights, and what the firm does with them."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from hashlib import sha256
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Path, Response
+from fastapi.responses import HTMLResponse
 
 from api.auth import Staff, Trainer
+from api.cards.page import card_page
 from api.model_schemas import ModelHistory, ModelSummary, ModelView, StageRequest, StageView
 from api.routes.desk import OpenDesk
 from consent.purposes import NAME
 from federation.coordinator.evidence_log import log_stage
-from federation.coordinator.model_book import model_of, models_of, weights_of
+from federation.coordinator.model_book import model_of, models_of, onnx_of, weights_of
+from federation.coordinator.model_card import card_of, request_again
+from privacy.odds_text import Language
 
 router = APIRouter(tags=["models"])
+
+PAGE_HEADERS: Final = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 
 ModelName = Annotated[str, Path(pattern=NAME, description="the target's, unless the plan named it")]
 VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="from 1")]
@@ -55,6 +66,45 @@ def download_weights(
         f"{name}-{version}.safetensors",
         sha256=found.sha256,
     )
+
+
+@router.get("/api/v1/models/{name}/{version}/card")
+def read_card(
+    name: ModelName, version: VersionNumber, desk: OpenDesk, _caller: Staff
+) -> dict[str, Any]:
+    """Return a version's model card as JSON."""
+    return card_of(model_of(desk.runs, desk.registry, name, version), desk)
+
+
+@router.get("/api/v1/models/{name}/{version}/card.html", response_class=HTMLResponse)
+def read_card_as_page(
+    name: ModelName,
+    version: VersionNumber,
+    desk: OpenDesk,
+    _caller: Staff,
+    language: Language = "en",
+) -> HTMLResponse:
+    """Return a version's model card as one page without script, in English or Chinese."""
+    card = card_of(model_of(desk.runs, desk.registry, name, version), desk)
+    return HTMLResponse(card_page(card, language), headers=PAGE_HEADERS)
+
+
+@router.get("/api/v1/models/{name}/{version}/request")
+def read_request(
+    name: ModelName, version: VersionNumber, desk: OpenDesk, _caller: Staff
+) -> dict[str, Any]:
+    """Return the request that trains a version again, under today's consent and catalogue."""
+    return request_again(model_of(desk.runs, desk.registry, name, version).plan)
+
+
+@router.get("/api/v1/models/{name}/{version}/onnx", response_class=Response)
+def download_onnx(
+    name: ModelName, version: VersionNumber, desk: OpenDesk, _caller: Staff
+) -> Response:
+    """Download a version as ONNX; its metadata name the weights, the plan and the catalogue."""
+    model = model_of(desk.runs, desk.registry, name, version)
+    data = onnx_of(model, desk.settings.models)
+    return _file(data, f"{name}-{version}.onnx", sha256=sha256(data).hexdigest())
 
 
 @router.post("/api/v1/models/{name}/{version}/stage")

@@ -75,6 +75,28 @@ def weights_of(version: Version, folder: Path) -> bytes:
     return data
 
 
+def onnx_of(model: Model, folder: Path) -> bytes:
+    """Return a version as ONNX; what it was trained as stands in the file's metadata.
+
+    Raises:
+        ModelFileInvalid: as weights_of.
+    """
+    from models.onnx_export import to_onnx  # noqa: PLC0415 - slow to load, and few want the file
+
+    version = model.version
+    architecture, weights = read_model(weights_of(version, folder), name=version.file)
+    metadata = {
+        "name": version.name,
+        "version": str(version.version),
+        "run": version.run,
+        "plan": version.plan,
+        "catalogue": model.plan.catalogue,
+        "weights": version.sha256,
+        "features": ",".join(model.plan.features),
+    }
+    return to_onnx(architecture, weights, metadata=metadata)
+
+
 def weights_for(plan: EvaluationPlan, runs: Runs, registry: Registry, folder: Path) -> bytes:
     """Return the file of the weights that an evaluation names, if it names a released version.
 

@@ -1,0 +1,71 @@
+"""Drawing a model card as one page: no script, no file beside it, ready to print."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from api.cards.drawing import interval_bar, reliability
+from api.cards.words import words_in
+from privacy.odds_text import Language
+
+NOT_STATED = "not stated"
+
+
+def card_page(card: Mapping[str, Any], language: Language) -> str:
+    """Return a card as HTML in one language; what is "not stated" is printed so.
+
+    Args:
+        card: as federation.coordinator.model_card gives it.
+        language: "en" or "zh".
+    """
+    words = words_in(language)
+
+    def stated(value: object) -> str:
+        """Print a value as people read it."""
+        match value:
+            case None | "" | "not stated":
+                return words[NOT_STATED]
+            case bool():
+                return words["yes" if value else "no"]
+            case float():
+                return f"{value:.4g}"
+            case list() | tuple():
+                return ", ".join(map(str, value)) or words[NOT_STATED]
+            case _:
+                return str(value)
+
+    def titled(entry: Mapping[str, Any], key: str = "title") -> str:
+        """Return a title in the page's language."""
+        found = entry[f"{key}_zh" if language == "zh" else key]
+        return stated(found)
+
+    return _template().render(
+        card=card,
+        language=language,
+        w=words,
+        stated=stated,
+        titled=titled,
+        day=_day,
+        interval_bar=interval_bar,
+        reliability=reliability,
+    )
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("card.html")
