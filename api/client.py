@@ -1,14 +1,29 @@
-"""A caller's side of the API: what the command line and the demonstration ask it over HTTP."""
+"""A caller's side of the API: ``Sandbox`` for notebooks, and what commands and the demo ask.
 
+from api.client import Sandbox
+sandbox = Sandbox.connect("http://127.0.0.1:8443", token)
+sandbox.ask({...}).frame()
+"""
+
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import httpx
 
-from api.errors import ApiRefused, ApiUnreachable
+from api.desk_schemas import ApprovalView
+from api.errors import ApiRefused, ApiUnreachable, RunRefused
+from api.frames import frame
+from api.policy_schemas import ProposalView
+from api.schemas import Budget, CatalogueView, Price, RunSummary, RunView
+from federation.coordinator.policy import Policy
+from privacy.entries import Opinion
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Progress = Callable[[str, float], None]
 Json = dict[str, Any]
@@ -64,9 +79,10 @@ class Client:
         *,
         body: Json | None = None,
         parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         """Send a request and return its answer; raises as ``get``."""
-        answer = self._send(method, path, body, parameters)
+        answer = self._send(method, path, body, parameters, headers)
         if answer.is_success:
             return answer
         refusal = _refusal(answer)
@@ -114,11 +130,154 @@ class Client:
         path: str,
         body: Json | None,
         parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         try:
-            return self.http.request(method, path, json=body, params=parameters)
+            return self.http.request(method, path, json=body, params=parameters, headers=headers)
         except httpx.HTTPError as error:
             raise ApiUnreachable(type(error).__name__) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A run that a notebook asked for, as it is now."""
+
+    run: RunView
+
+    @property
+    def result(self) -> Json:
+        """What was released; RunRefused if nothing was, and nothing will be."""
+        if self.run.refusal is not None:
+            raise RunRefused(self.run.id, self.run.refusal["code"], self.run.refusal["text"])
+        return self.run.result or {}
+
+    @property
+    def label(self) -> Json:
+        """What an auditor needs to recompute the release's cost and doubt its claims."""
+        return self.run.label or {}
+
+    def frame(self) -> "pl.DataFrame":
+        """Return the released figures, a line each, with their intervals.
+
+        Raises:
+            RunRefused: nothing was released.
+            NoFigures: what was released is a model or a file.
+            ImportError: without the extra ``notebook``.
+        """
+        return frame(self.result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """The sandbox from a notebook: ask, train, look, decide. Every method raises as ``Client.get``.
+
+    Requests are those of the API, as dictionaries. Whatever spends carries an idempotency key, so
+    a cell that is run again while its first answer is lost spends nothing more.
+    """
+
+    client: Client
+
+    @classmethod
+    def connect(cls, address: str, token: str) -> Self:
+        """Speak to the API at an address, with your token (secret)."""
+        return cls(client=Client.connect(address, token))
+
+    def price(self, request: Json) -> Price:
+        """Say what a plan would cost; its ``kind`` says of what kind it is. Spends nothing."""
+        return Price.model_validate(self.client.post("/api/v1/price", request))
+
+    def ask(self, question: Json, *, key: str | None = None) -> Outcome:
+        """Ask a question and wait for its end; one that waits for approval comes back waiting."""
+        return self._spend("/api/v1/questions", question, key)
+
+    def train(self, training: Json, *, key: str | None = None) -> Outcome:
+        """Train a shared model and wait for its end, as ``ask``."""
+        return self._spend("/api/v1/trainings", training, key)
+
+    def evaluate(self, evaluation: Json, *, key: str | None = None) -> Outcome:
+        """Measure a shared model and wait for its end, as ``ask``."""
+        return self._spend("/api/v1/evaluations", evaluation, key)
+
+    def run(self, run: str) -> Outcome:
+        """Return one run as it is now."""
+        return Outcome(run=RunView.model_validate(self.client.get(f"/api/v1/runs/{run}")))
+
+    def runs(self) -> Iterator[RunSummary]:
+        """Yield every run, newest first, page by page."""
+        for line in self._pages("/api/v1/runs"):
+            yield RunSummary.model_validate(line)
+
+    def wait(self, run: str) -> Outcome:
+        """Wait until a run ends, or turns out to wait for approval."""
+        while (found := self.run(run)).run.state in PENDING:
+            time.sleep(_LOOK_S)
+        return found
+
+    def label(self, run: str, form: str = "label") -> Json:
+        """Return a release's label: as it is, by its ``claims``, or as a ``registry`` record."""
+        found: Json = self.client.get(f"/api/v1/runs/{run}/label", form=form)
+        return found
+
+    def budget(self) -> tuple[Budget, ...]:
+        """Return every pool."""
+        return tuple(Budget.model_validate(pool) for pool in self.client.get("/api/v1/budget"))
+
+    def catalogue(self) -> CatalogueView:
+        """Return the fields there are."""
+        return CatalogueView.model_validate_json(
+            self.client.call("GET", "/api/v1/catalogue").content
+        )
+
+    def approvals(self) -> tuple[ApprovalView, ...]:
+        """Return the runs that wait for two officers."""
+        return tuple(ApprovalView.model_validate(a) for a in self._pages("/api/v1/approvals"))
+
+    def decide(self, run: str, opinion: Opinion, reason: str) -> ApprovalView:
+        """Give your opinion on a run; it stands."""
+        body = {"opinion": Opinion(opinion).value, "reason": reason}
+        return ApprovalView.model_validate(self.client.post(f"/api/v1/approvals/{run}", body))
+
+    def policy(self) -> tuple[Policy, str]:
+        """Return the policy that holds, and the ETag that goes with a change of it."""
+        answer = self.client.call("GET", "/api/v1/policy")
+        return Policy.model_validate(answer.json()), answer.headers["etag"]
+
+    def change_policy(self, policy: Policy, etag: str) -> Policy | ProposalView:
+        """Change the policy that was read; one that allows more comes back as a proposal.
+
+        Raises:
+            ApiRefused: with status 412 if somebody changed it in between.
+        """
+        answer = self.client.call(
+            "PUT",
+            "/api/v1/policy",
+            body=policy.model_dump(mode="json"),
+            headers={"If-Match": etag},
+        )
+        if answer.status_code == HTTPStatus.ACCEPTED:
+            return ProposalView.model_validate(answer.json())
+        return Policy.model_validate(answer.json())
+
+    def _spend(self, path: str, request: Json, key: str | None) -> Outcome:
+        headers = {"Idempotency-Key": key or secrets.token_urlsafe(16)}
+        answer = self._patiently(path, request, headers)
+        return self.wait(answer["id"])
+
+    def _patiently(self, path: str, request: Json, headers: Mapping[str, str]) -> Json:
+        """Send a request that spends; if its answer is lost, once more, under the same key."""
+        try:
+            answer = self.client.call("POST", path, body=request, headers=headers)
+        except ApiUnreachable:
+            answer = self.client.call("POST", path, body=request, headers=headers)
+        body: Json = answer.json()
+        return body
+
+    def _pages(self, path: str) -> Iterator[Json]:
+        following: str | None = path
+        while following is not None:
+            answer = self.client.call("GET", following)
+            yield from answer.json()
+            following = answer.links.get("next", {}).get("url")
 
 
 def _refusal(answer: httpx.Response) -> Refusal:

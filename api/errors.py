@@ -147,3 +147,33 @@ class InputInvalid(CallError):
         """Keep the file and the reason."""
         self.path = path
         super().__init__(f"{path} {reason}: name another file.")
+
+
+class NoFigures(CallError):
+    """What was released is no table.
+
+    Attributes:
+        kind: of the plan.
+    """
+
+    def __init__(self, kind: str) -> None:
+        """Keep the kind."""
+        self.kind = kind
+        super().__init__(
+            f"A {kind} releases no figures that make a frame: read its result, or take its file."
+        )
+
+
+class RunRefused(CallError):
+    """A run was refused.
+
+    Attributes:
+        run: its id.
+        code: why, for machines.
+    """
+
+    def __init__(self, run: str, code: str, text: str) -> None:
+        """Keep the run and the code."""
+        self.run = run
+        self.code = code
+        super().__init__(f"{text} ({code})")

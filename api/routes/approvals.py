@@ -1,23 +1,36 @@
 """Plans above the automatic limit: two officers decide, each blind to the other."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from api.auth import Officer, Overseer
 from api.desk_schemas import ApprovalView, OpinionRequest
 from api.idempotency import Answer, IdempotencyKey, once
-from api.routes.desk import OpenDesk, RunId
+from api.routes.desk import RUN, OpenDesk, RunId
 from federation.coordinator.approvals import approval_of, give_opinion, settle, settle_all
+from federation.coordinator.runs import Run
 
 router = APIRouter(tags=["approvals"])
 
 
 @router.get("/api/v1/approvals")
-def list_approvals(desk: OpenDesk, caller: Overseer) -> list[ApprovalView]:
-    """Return the runs that wait for approval, oldest first."""
-    waiting = settle_all(desk, datetime.now(UTC))
-    return [ApprovalView.of(approval_of(run, desk, viewer=caller.name)) for run in waiting]
+def list_approvals(
+    desk: OpenDesk,
+    caller: Overseer,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    after: Annotated[str | None, Query(pattern=RUN, description="a run of the last page")] = None,
+) -> list[ApprovalView]:
+    """Return the runs that wait for approval, oldest first; ``Link`` leads to the next page."""
+    begun = -1 if after is None else desk.runs.get(after).accepted_at
+    waiting = sorted(settle_all(desk, datetime.now(UTC)), key=_age)
+    left = [run for run in waiting if _age(run) > (begun, after or "")]
+    if len(left) > limit:
+        further = f"/api/v1/approvals?limit={limit}&after={left[limit - 1].id}"
+        response.headers["Link"] = f'<{further}>; rel="next"'
+    return [ApprovalView.of(approval_of(run, desk, viewer=caller.name)) for run in left[:limit]]
 
 
 @router.get("/api/v1/approvals/{run_id}")
@@ -46,3 +59,7 @@ def give(
         return Answer(body=ApprovalView.of(approval).model_dump_json().encode())
 
     return once(request, caller, idempotency_key, body, work)
+
+
+def _age(run: Run) -> tuple[int, str]:
+    return run.accepted_at, run.id
