@@ -39,10 +39,25 @@ def scores(
         WrongShape: the features or the weights do not fit the network.
         NotFinite: a feature or a weight is NaN or infinite.
     """
+    found = torch.from_numpy(outputs(architecture, weights, features))
+    return np.asarray(_predictions(found, architecture.objective).numpy(), dtype=np.float64)
+
+
+@torch.no_grad()
+def outputs(
+    architecture: Architecture, weights: Vector, features: Features
+) -> npt.NDArray[np.float64]:
+    """What the network puts out before ``scores`` turns it into predictions, and what adds up.
+
+    Args, errors: as ``scores``.
+
+    Returns:
+        float64[n, outputs], sensitive: logits, log-rates or amounts.
+    """
     model = model_with(architecture, weights)
     check_features(features, inputs=architecture.inputs)
-    outputs = model(torch.from_numpy(np.asarray(features, dtype=np.float64)))
-    return np.asarray(_predictions(outputs, architecture.objective).numpy(), dtype=np.float64)
+    found = model(torch.from_numpy(np.asarray(features, dtype=np.float64)))
+    return np.asarray(found.numpy(), dtype=np.float64)
 
 
 def _predictions(outputs: Tensor, objective: Objective) -> Tensor:
@@ -103,3 +118,26 @@ def auc(labels: npt.NDArray[np.floating], scores: Vector) -> float:
     below = int(np.searchsorted(zeros, ones, side="left").sum())
     not_above = int(np.searchsorted(zeros, ones, side="right").sum())
     return (below + not_above) / (2 * len(ones) * len(zeros))
+
+
+def ks(labels: npt.NDArray[np.floating], scores: Vector) -> float:
+    """Kolmogorov-Smirnov distance between the scores of the two classes. Exact, not a release.
+
+    Args:
+        labels: float[n] of 0 and 1, sensitive.
+        scores: float64[n], sensitive.
+
+    Returns:
+        a number in [0, 1].
+
+    Raises:
+        WrongShape, LabelInvalid, NotFinite, OneClass: as ``auc``.
+    """
+    auc(labels, scores)
+    places = np.unique(scores)
+    below = [
+        np.searchsorted(np.sort(scores[labels == label]), places, side="right")
+        / np.count_nonzero(labels == label)
+        for label in (0, 1)
+    ]
+    return float(np.abs(below[0] - below[1]).max())

@@ -7,7 +7,7 @@ from api.demo.errors import StateForeign, StoryBroken
 from api.errors import ApiRefused, ApiUnreachable, DoorError
 from consent.errors import ConsentError
 from federation.deployment.errors import AlreadyRunning, DeploymentError, PortInUse
-from federation.errors import FederationError
+from federation.errors import ClientNotCovered, FederationError
 from models.errors import ModelError
 from privacy.errors import PrivacyError
 
@@ -32,7 +32,7 @@ def exit_of(error: Exception) -> Exit:
             return Exit.IN_USE
         case DeploymentError() | ApiUnreachable():
             return Exit.PROCESS_FAILED
-        case StoryBroken() | ApiRefused(status=403 | 409):
+        case StoryBroken() | ClientNotCovered() | ApiRefused(status=403 | 409):
             return Exit.REFUSED
         case ApiRefused() if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return Exit.PROCESS_FAILED

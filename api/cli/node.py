@@ -8,13 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from api.cli import own
 from api.cli.exits import Exit
+from api.cli.node_options import Node, opened, plan_in
 from api.cli.node_tables import leaves_tables
-from api.cli.options import AsJson, read_request, say_json
-from federation.node.own import OwnNode, open_own
-from federation.node.settings import load_settings
+from api.cli.options import AsJson, say_json
 from federation.node.what_leaves import WhatLeaves, what_leaves
-from federation.plans import AnyPlan, read_plan
 
 app = typer.Typer(
     name="node",
@@ -23,8 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Node = Annotated[Path, typer.Option("--node", help="The department's node.toml.")]
-PlanFile = Annotated[Path, typer.Option("--plan", help="A plan as JSON, or a run that holds it.")]
+for command in (own.score, own.explain, own.train):
+    app.command()(command)
 
 
 @app.command("what-leaves")
@@ -39,18 +38,6 @@ def show_what_leaves(
     say_json(_as_json(found)) if as_json else Console().print(leaves_tables(found))
     if not found.agreed:
         raise typer.Exit(Exit.REFUSED)
-
-
-def opened(node: Path) -> OwnNode:
-    """Open the department's node for its own tools."""
-    return open_own(load_settings(node))
-
-
-def plan_in(path: Path) -> AnyPlan:
-    """Read a plan from a file of its own, or from the run that carries it out."""
-    body = read_request(path)
-    inner = body.get("plan")
-    return read_plan(inner if isinstance(inner, dict) else body)
 
 
 def _as_json(found: WhatLeaves) -> dict[str, object]:

@@ -65,12 +65,14 @@ class Records:
     """The rows and cells a permit opens. Everything but the fields' names is sensitive and hidden.
 
     client_ids: n normalized ids. columns: by field name, n values each (see ``columns``).
+    opened: by field name, bool [n]: whether the client's authorization covers it, value or none.
     """
 
     department: str
     fields: tuple[str, ...]
     client_ids: tuple[str, ...] = field(repr=False)
     columns: Mapping[str, Column] = field(repr=False)
+    opened: Mapping[str, npt.NDArray[np.bool_]] = field(repr=False)
 
     def complete(self, names: Iterable[str]) -> npt.NDArray[np.bool_]:
         """Say row by row whether every one of these fields is open and has a value; sensitive."""
@@ -127,6 +129,7 @@ def open_records(
             name: closed(raw.columns[name], opened[:, place])[kept]
             for place, name in enumerate(permit.fields)
         },
+        opened={name: opened[kept, place] for place, name in enumerate(permit.fields)},
     )
 
 

@@ -26,6 +26,7 @@ from models.train import local_steps
 from privacy.bounds import BoundedSum, bounded_count, bounded_gradient
 from privacy.lattice import RealVector
 from privacy.mechanisms import NoisedShare, add_noise_share, noised_update, release_locally
+from privacy.noise_shares import Noise
 from privacy.units import ContributionBound
 
 _COUNT_SCALE = 2**10
@@ -135,27 +136,16 @@ def training_update(
     """
     count = node.learned.count(admitted.attempt)
     if count is None:
-        count = _noisy_count(node, plan, len(rows.labels))
+        count = noisy_count(plan, len(rows.labels), node.noise)
         node.learned.keep_count(admitted.attempt, count)
 
-    def noised(gradient_sum: RealVector) -> RealVector:
-        # Each client's gradient is clipped; a household adds those of the clients that count.
-        norm = plan.clip_norm * plan.clients_per_household
-        bounded = bounded_gradient(gradient_sum, clip_norm=norm, unit=plan.unit, bound=_HERE)
-        return release_locally(bounded, rho=plan.rho_of_step, noise=node.noise).values
-
-    weights = local_steps(
-        rows.weights,
-        rows.features,
-        rows.labels,
-        architecture=rows.architecture,
+    weights = noisy_steps(
+        plan,
+        rows,
         steps=plan.local_steps,
-        clip_norm=plan.clip_norm,
         learning_rate=plan.rate_of(admitted.run.round),
-        momentum=plan.momentum,
-        noisy_count=count,
-        noised=noised,
-        proximal=plan.proximal,
+        count=count,
+        noise=node.noise,
     )
     if plan.personal:
         node.learned.keep_personal(admitted.attempt, weights[last_layer(rows.architecture)])
@@ -173,9 +163,54 @@ def _weights(data: bytes, size: int) -> RealVector:
     return weights
 
 
-def _noisy_count(node: Node, plan: TrainingPlan, clients: int) -> float:
+def noisy_steps(
+    plan: TrainingPlan,
+    rows: TrainingRows,
+    *,
+    steps: int,
+    learning_rate: float,
+    count: float,
+    noise: Noise,
+) -> RealVector:
+    """Take local steps whose every gradient sum is released at ρ_step before it is used.
+
+    Args:
+        plan: with local noise.
+        rows: with the weights to start from.
+        steps: how many.
+        learning_rate: of these steps.
+        count: a noisy count of the rows.
+        noise: where it comes from.
+
+    Returns:
+        float64 [d], steps·ρ_step-zCDP for one client of this department.
+    """
+
+    def noised(gradient_sum: RealVector) -> RealVector:
+        # Each client's gradient is clipped; a household adds those of the clients that count.
+        norm = plan.clip_norm * plan.clients_per_household
+        bounded = bounded_gradient(gradient_sum, clip_norm=norm, unit=plan.unit, bound=_HERE)
+        return release_locally(bounded, rho=plan.rho_of_step, noise=noise).values
+
+    return local_steps(
+        rows.weights,
+        rows.features,
+        rows.labels,
+        architecture=rows.architecture,
+        steps=steps,
+        clip_norm=plan.clip_norm,
+        learning_rate=learning_rate,
+        momentum=plan.momentum,
+        noisy_count=count,
+        noised=noised,
+        proximal=plan.proximal,
+    )
+
+
+def noisy_count(plan: TrainingPlan, clients: int, noise: Noise) -> float:
+    """Release how many clients train here, at ρ_count, in units of clients."""
     everyone = np.zeros(clients, dtype=np.int64)
     bound = ContributionBound(departments=1, clients=plan.clients_per_household)
     bounded = bounded_count(everyone, 1, scale=_COUNT_SCALE, unit=plan.unit, bound=bound)
-    released = release_locally(bounded, rho=plan.rho_of_count, noise=node.noise)
+    released = release_locally(bounded, rho=plan.rho_of_count, noise=noise)
     return float(released.values[0])

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.catalogue import Field
+from federation.node.columns import present
 from federation.node.features import cells, design
 from federation.node.question_sums import in_half_widths
 from federation.node.records import Records
@@ -56,6 +57,7 @@ def records_of(rows: list[Any]) -> Records:
         fields=tuple(columns),
         client_ids=tuple(f"c{n}" for n in range(len(rows))),
         columns=columns,
+        opened={name: present(column) for name, column in columns.items()},
     )
 
 
