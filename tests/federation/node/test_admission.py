@@ -108,7 +108,7 @@ def test_a_round_beyond_the_plans_is_refused(firm: Any) -> None:
         ({"by": ("age", "age")}, "plan_invalid"),
         ({"by": ("shoe_size",), "unit": "client"}, "unknown_field"),
         ({"statistics": ({"kind": "mean", "field": "education"},)}, "plan_invalid"),
-        ({"kind": "training", "target": "education"}, "plan_invalid"),
+        ({"kind": "training", "target": "education", "objective": "binary"}, "plan_invalid"),
         ({"by": ("income",), "unit": "client"}, "household_unprotected"),
         ({"tolerance": 0}, "policy_refusal"),
         ({"rho": 60.0}, "policy_refusal"),

@@ -13,7 +13,7 @@ from federation.alignment import owners
 from federation.errors import PlanInvalid
 from federation.node.admission import Admitted, admit
 from federation.node.answer import answer
-from federation.node.question_task import question_sums, sent_tokens
+from federation.node.question_task import question_sums, question_tokens
 from federation.node.training_task import training_rows, training_update
 from federation.question_plan import QuestionPlan
 
@@ -50,7 +50,7 @@ def exact_total(firm: Any, plan: QuestionPlan, attempt: int) -> Vector:
         lists = {}
         for department in plan.cohort:
             leg = admitted(firm, plan, "tokens", department, attempt)
-            sent = sent_tokens(firm.nodes[department], leg, plan)
+            sent = question_tokens(firm.nodes[department], leg, plan)
             lists[department] = np.frombuffer(sent, dtype=np.uint8).reshape(-1, 16)
         owned = {d: np.packbits(flags).tobytes() for d, flags in owners(lists).items()}
     total = 0
@@ -173,7 +173,6 @@ def noise_asked_for(firm: Any, most: int) -> list[int]:
     node = replace(firm.nodes["risk"], noise=noise)
     leg = admitted(firm, plan, "round", "risk", 0)
     rows = training_rows(node, leg, plan, np.zeros(3).tobytes())
-    node.memory.noisy_counts.clear()
     training_update(node, leg, plan, rows)
     return asked[:2]
 
