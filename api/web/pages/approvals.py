@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -16,6 +17,7 @@ from api.web.caller import PageCaller
 from api.web.forms import Posted
 from api.web.language import Language, language_of
 from api.web.page_route import PageRoute
+from api.web.pages.policy import proposed
 from api.web.render import page
 from api.web.screens import APPROVALS, admit
 from api.web.words import STATES, asked, plan_in, pool_title, purpose_title
@@ -34,6 +36,19 @@ from privacy.pools import lineage
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _TRAIL = 20
+
+
+def _(text: str) -> str:
+    """Mark a text for translation."""
+    return text
+
+
+PROPOSALS: Final = {
+    "waiting": _("Waits for another officer"),
+    "approved": _("In force since it was approved"),
+    "declined": _("Declined"),
+    "stale": _("Out of date"),
+}
 _REFUSALS = (NotWaiting, OpinionGiven, OwnPlan, ReasonNeeded)
 
 
@@ -109,6 +124,8 @@ def _queue(
         waiting=[_request(run, caller, desk, language) for run in waiting],
         trail=_trail(desk, caller, language),
         states=STATES,
+        proposal_states=PROPOSALS,
+        policies=proposed(desk, caller),
         about=about,
         note=note,
         refused=kind.title if kind else "",

@@ -19,6 +19,7 @@ from api.web.screens import STUDIO, admit
 from api.web.words import pool_title
 from federation.coordinator.desk import Desk
 from federation.coordinator.policy import pool_of
+from federation.coordinator.policy_changes import tag_of
 from federation.coordinator.studio import Solution, curve, solve
 from privacy.loss import Delta, Epsilon
 from privacy.odds import Odds, Point, log_grid, odds_of_claim
@@ -59,7 +60,6 @@ class Tried:
     budgets: dict[str, float]
     factor: float
     replayed: Replay
-    toml: str
 
 
 @router.get("/studio")
@@ -98,6 +98,7 @@ def show_studio(request: Request, caller: PageCaller, desk: OpenDesk, fields: As
         may_replay=caller.role in _OVERSEERS,
         pools=_pools(desk, language),
         tried=tried,
+        base=tag_of(desk.policy),
         wrong=wrong,
     )
 
@@ -150,14 +151,4 @@ def _tried(fields: Fields, caller: Caller, desk: Desk) -> tuple[Tried | None, bo
         replayed = replay(desk.ledger.entries(), proposal)
     except REFUSALS:
         return None, True
-    return Tried(budgets=budgets, factor=factor, replayed=replayed, toml=_toml(budgets)), False
-
-
-def _toml(budgets: dict[str, float]) -> str:
-    """Write the proposal as the lines of policy.toml that would change."""
-    parts = []
-    for path, epsilon in budgets.items():
-        _firm, _slash, purpose = path.partition("/")
-        parts.append(f"[purposes.{purpose}]" if purpose else "[firm]")
-        parts.append(f"epsilon = {epsilon:g}\n")
-    return "\n".join(parts)
+    return Tried(budgets=budgets, factor=factor, replayed=replayed), False

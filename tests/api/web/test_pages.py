@@ -133,3 +133,35 @@ def test_invalid_unicode_in_a_form_is_no_failure_of_ours(analyst: TestClient) ->
     sent = b"purpose=product_insight&reason=%ff%fe%00&within=40"
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     assert analyst.post("/ask", content=sent, headers=form).status_code == 422
+
+
+def proposal(officer: TestClient, firm: str) -> dict[str, str]:
+    shown = officer.get("/studio", params={"replay": "1", "pool.firm": firm}).text
+    return dict(re.findall(r'name="(base|pool\.[^"]+)" value="([^"]+)"', shown)) | {
+        "pool.firm": firm
+    }
+
+
+def test_a_policy_that_allows_more_waits_for_another_officer(sign_in: SignIn) -> None:
+    first, second = sign_in("privacy_officer"), sign_in("second_officer")
+    sent = proposal(first, "50") | {"reason": "the board wants more"}
+    waiting = first.post("/studio/propose", data=sent)
+    assert "You proposed this yourself" in waiting.text
+    place = re.findall(r"/approvals/policies/[0-9a-f]{16}", second.get("/approvals").text)[0]
+    opinion = {"opinion": "approve", "reason": "as the board decided"}
+    assert first.post(place, data=opinion).status_code == 403
+    assert second.post(place, data={"opinion": "maybe", "reason": "x"}).status_code == 422
+    assert "In force since" in second.post(place, data=opinion).text
+    assert "50" in second.get("/studio").text
+
+
+def test_two_officers_who_edit_one_policy_do_not_overwrite_each_other(sign_in: SignIn) -> None:
+    first, second = sign_in("privacy_officer"), sign_in("second_officer")
+    forms = [proposal(officer, firm) for officer, firm in ((first, "39"), (second, "38"))]
+    reason = {"reason": "less is enough"}
+    assert first.post("/studio/propose", data=forms[0] | reason).status_code == 200
+    late = second.post("/studio/propose", data=forms[1] | reason)
+    assert late.status_code == 412
+    assert second.post("/studio/propose", data=proposal(second, "37") | reason).status_code == 200
+    senseless = proposal(second, "-1") | reason
+    assert second.post("/studio/propose", data=senseless).status_code == 422
