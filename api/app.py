@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.typing import FilteringBoundLogger
 
 from api import problems
-from api.auth import load_tokens
+from api.auth import check_names, load_tokens
 from api.idempotency import Answers
 from api.limits import BodyCap
 from api.live import Streams
@@ -97,6 +97,7 @@ def create_app(
         app.state.desk = open_desk(load_coordinator_settings(settings.coordinator))
         app.state.answers = Answers(app.state.desk.engine)
         app.state.people = open_people(app.state.desk.engine, load_people_settings(settings.people))
+        check_names(settings.tokens, app.state.tokens, app.state.people.accounts)
         if first_start is not None and (link := app.state.people.links.first(int(time.time()))):
             first_start(setup_path(link))
         app.state.heartbeat = Heartbeat(app.state.desk.engine)

@@ -11,6 +11,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +22,9 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 from starlette.concurrency import run_in_threadpool
 
 from api.errors import NotAllowed, NotSignedIn, TokensInvalid
+from api.people.accounts import Accounts
 from api.people.csrf import check_csrf
+from api.people.errors import PersonUnknown
 from api.people.roles import STAFF_ROLES, Caller, Role
 from api.people.sessions import current, people_of
 
@@ -88,6 +91,18 @@ def load_tokens(path: Path) -> tuple[KnownToken, ...]:
     if len({k.name for k in known}) < len({(k.name, k.role) for k in known}):
         raise TokensInvalid(path, "gives one name two roles")
     return known
+
+
+def check_names(path: Path, known: Sequence[KnownToken], accounts: Accounts) -> None:
+    """Refuse a token whose name has an account in another role: who asks never approves.
+
+    Raises:
+        TokensInvalid: names the file.
+    """
+    for token in known:
+        with suppress(PersonUnknown):
+            if accounts.get(token.name).role is not token.role:
+                raise TokensInvalid(path, "gives a name another role than its account has")
 
 
 def caller_of(token: str, known: Sequence[KnownToken]) -> Caller:

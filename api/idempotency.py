@@ -148,7 +148,7 @@ def once(
     request: Request,
     caller: Caller,
     key: str | None,
-    body: BaseModel,
+    body: BaseModel | None,
     work: Callable[[], Answer],
 ) -> Response:
     """Carry out a request that spends, or give the answer it had before. Without a key: carry out.
@@ -157,7 +157,7 @@ def once(
         request: whose method and path belong to what is asked.
         caller: whose key it is.
         key: as the header ``Idempotency-Key`` gave it.
-        body: the rest of what is asked.
+        body: the rest of what is asked, if there is more.
         work: spends, and returns the answer; what it raises frees the key.
 
     Raises:
@@ -168,7 +168,8 @@ def once(
         return work().response()
     answers: Answers = request.app.state.answers
     mine = _hash(caller.name, key)
-    asked = _hash(request.method, request.url.path, body.model_dump_json(exclude_unset=True))
+    rest = "" if body is None else body.model_dump_json(exclude_unset=True)
+    asked = _hash(request.method, request.url.path, rest)
     now = int(time.time())
     stored = answers.begin(mine, asked, place=request.url.path, now=now)
     if stored is not None:

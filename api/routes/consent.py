@@ -1,5 +1,6 @@
 """What one client authorizes, for stewards and the client. A change binds every later plan."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
@@ -56,42 +57,65 @@ def set_level(
     """
     ends = None if body.expires_at is None else int(body.expires_at.timestamp())
     asked = SetLevel(client=client_id, level=body.level, expires_at=ends)
-
-    def work() -> Answer:
-        return Answer(body=_changed(asked, desk).model_dump_json().encode())
-
-    return once(request, caller, idempotency_key, body, work)
+    return once(request, caller, idempotency_key, body, _change(asked, desk))
 
 
-@router.put(OBJECTION)
+@router.put(OBJECTION, response_model=ChangeAcknowledged)
 def object_to(
-    client_id: str, purpose: str, desk: OpenDesk, _caller: OfClient
-) -> ChangeAcknowledged:
+    *,
+    client_id: str,
+    purpose: str,
+    desk: OpenDesk,
+    caller: OfClient,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Keep everything of one client from one purpose, whatever the level opens."""
-    return _changed(ObjectTo(client=client_id, purpose=desk.catalogue.purpose(purpose)), desk)
+    asked = ObjectTo(client=client_id, purpose=desk.catalogue.purpose(purpose))
+    return once(request, caller, idempotency_key, None, _change(asked, desk))
 
 
-@router.delete(OBJECTION)
+@router.delete(OBJECTION, response_model=ChangeAcknowledged)
 def take_objection_back(
-    client_id: str, purpose: str, desk: OpenDesk, _caller: OfClient
-) -> ChangeAcknowledged:
+    *,
+    client_id: str,
+    purpose: str,
+    desk: OpenDesk,
+    caller: OfClient,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Open to the purpose again what the client's level opens."""
-    wanted = desk.catalogue.purpose(purpose)
-    return _changed(WithdrawObjection(client=client_id, purpose=wanted), desk)
+    asked = WithdrawObjection(client=client_id, purpose=desk.catalogue.purpose(purpose))
+    return once(request, caller, idempotency_key, None, _change(asked, desk))
 
 
-@router.put(FAMILY)
-def object_for_family(client_id: str, desk: OpenDesk, _caller: OfClient) -> ChangeAcknowledged:
+@router.put(FAMILY, response_model=ChangeAcknowledged)
+def object_for_family(
+    *,
+    client_id: str,
+    desk: OpenDesk,
+    caller: OfClient,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Close the family fields of everyone in the client's household."""
-    return _changed(ObjectForFamily(client=client_id), desk)
+    asked = ObjectForFamily(client=client_id)
+    return once(request, caller, idempotency_key, None, _change(asked, desk))
 
 
-@router.delete(FAMILY)
+@router.delete(FAMILY, response_model=ChangeAcknowledged)
 def take_family_objection_back(
-    client_id: str, desk: OpenDesk, _caller: OfClient
-) -> ChangeAcknowledged:
+    *,
+    client_id: str,
+    desk: OpenDesk,
+    caller: OfClient,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Take this member's objection back; while another member's stands, the fields stay closed."""
-    return _changed(WithdrawFamilyObjection(client=client_id), desk)
+    asked = WithdrawFamilyObjection(client=client_id)
+    return once(request, caller, idempotency_key, None, _change(asked, desk))
 
 
 @router.put(CLIENT)
@@ -103,5 +127,9 @@ def enter_client(
     return StandingView.of(enter(client_id, body.household, desk, now=now), now=now)
 
 
-def _changed(asked: events.Request, desk: Desk) -> ChangeAcknowledged:
-    return ChangeAcknowledged.of(change(asked, desk, now=datetime.now(UTC)))
+def _change(asked: events.Request, desk: Desk) -> Callable[[], Answer]:
+    def work() -> Answer:
+        done = ChangeAcknowledged.of(change(asked, desk, now=datetime.now(UTC)))
+        return Answer(body=done.model_dump_json().encode())
+
+    return work

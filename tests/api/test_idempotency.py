@@ -145,3 +145,12 @@ def test_an_erasure_reaches_the_stored_answers(steward: TestClient) -> None:
     assert steward.delete("/api/v1/clients/c0001").status_code == 200
     with engine.connect() as db:
         assert db.exec_driver_sql("SELECT count(*) FROM idempotency").scalar() == 0
+
+
+def test_a_repeated_objection_does_not_undo_what_came_between(steward: TestClient) -> None:
+    place = "/api/v1/clients/c0001/objections/product_insight"
+    first = steward.put(place, headers=KEY)
+    steward.delete(place)
+    assert steward.put(place, headers=KEY).content == first.content
+    assert steward.get("/api/v1/clients/c0001/standing").json()["objections"] == []
+    assert steward.delete(place, headers=KEY).json()["type"].endswith(":key-reused")

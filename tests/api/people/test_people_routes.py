@@ -4,8 +4,13 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.app import create_app
+from api.errors import TokensInvalid
+from api.people.accounts import Accounts
 from api.people.people import People
+from api.people.roles import Role
 from api.settings import Settings
+from federation.coordinator.settings import load_coordinator_settings
+from federation.database import open_database
 
 WORDS = "correct horse battery"
 Open = Callable[[str], TestClient]
@@ -103,3 +108,10 @@ def test_the_first_start_tells_of_a_link_and_a_later_one_does_not(settings: Sett
         assert browser.post("/api/v1/sign-in", json=body).json()["role"] == "privacy_officer"
     with TestClient(create_app(settings, first_start=told.append)):
         assert len(told) == 1
+
+
+def test_a_token_and_an_account_of_one_name_have_one_role(settings: Settings) -> None:
+    engine = open_database(load_coordinator_settings(settings.coordinator).database)
+    Accounts(engine).add(name="analyst", role=Role.PRIVACY_OFFICER, made_by="test", now=1)
+    with pytest.raises(TokensInvalid, match="another role"), TestClient(create_app(settings)):
+        pass
