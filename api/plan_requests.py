@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from consent.catalogue import Catalogue
+from federation.coordinator.sql import LONGEST, question_of
 from federation.plan_base import Name
 from federation.question_plan import Statistic
 from federation.training_plan import LEAST_CLIP
@@ -72,6 +74,32 @@ class QuestionRequest(_PlanRequest):
     by: tuple[Name, ...] = Field(default=(), max_length=3)
     where: tuple[ConditionRequest, ...] = Field(default=(), max_length=16)
     owned: bool = Field(default=True, description="count each client at one department only")
+
+
+class SqlRequest(_PlanRequest):
+    """A question as one SELECT over ``clients``; it is parsed, never executed."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "sql": "SELECT age, count(*), avg(credit_limit_ntd) FROM clients "
+                "WHERE education IN ('graduate', 'university') GROUP BY age",
+                "purpose": "preference_insight",
+                "epsilon": 0.5,
+                "reason": "how credit limits grow with age",
+            }
+        }
+    )
+
+    kind: Literal["question"] = "question"
+    sql: str = Field(min_length=1, max_length=LONGEST)
+    owned: bool = Field(default=True, description="count each client at one department only")
+
+    def question(self, catalogue: Catalogue) -> dict[str, object]:
+        """Return the request that the statement means; SqlRefused says where it means none."""
+        values = self.request()
+        del values["sql"]
+        return values | question_of(self.sql, catalogue)
 
 
 class TrainingRequest(_PlanRequest):

@@ -173,6 +173,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.NodeStopped: _kind(_DOWN, "node-stopped", "The department has stopped its node"),
     federation.ClientNotCovered: _kind(_NO, "client-not-covered", "Not covered for this"),
     # its coordinator
+    coordinator.SqlRefused: _kind(_BAD, "sql-refused", "The SQL is not understood"),
     coordinator.FilterTooNarrow: _kind(_NO, "filter-too-narrow", "The filter is too narrow"),
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),
     coordinator.OwnPlan: _kind(_NO, "own-plan", "Nobody approves what they ask"),

@@ -20,10 +20,22 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Follow the run to 
 
 
 def ask(
-    request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
+    request: Request,
+    *,
+    api: Api,
+    token: Token,
+    sql: Annotated[
+        str | None, typer.Option(help="One SELECT over clients; the file then says why.")
+    ] = None,
+    wait: Wait = True,
+    as_json: AsJson = False,
 ) -> None:
     """Ask a question and show its answer; exit 3 if it is refused."""
-    carry_out("/api/v1/questions", request, connect(api, token), wait=wait, as_json=as_json)
+    client = connect(api, token)
+    if sql is None:
+        carry_out("/api/v1/questions", request, client, wait=wait, as_json=as_json)
+    else:
+        carry_out("/api/v1/sql", request, client, wait=wait, as_json=as_json, sql=sql)
 
 
 def train(
@@ -111,9 +123,11 @@ def odds(
             typer.echo(sentence)
 
 
-def carry_out(path: str, request: Request, client: Client, *, wait: bool, as_json: bool) -> None:
+def carry_out(
+    path: str, request: Request, client: Client, *, wait: bool, as_json: bool, **more: str
+) -> None:
     """Submit a request's file, follow its run and show what it released; exit 3 if refused."""
-    body = read_request(request)
+    body = read_request(request) | more
     err = Console(stderr=True)
     with err.status("asking") as status:
         run = client.submit(path, body)

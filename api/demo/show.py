@@ -17,6 +17,18 @@ from consent.catalogue import Catalogue, Field
 
 BAR = 24
 TOO_FEW = "too few clients to tell"
+_OTHERS = {
+    "sums": "Sum",
+    "variances": "Variance",
+    "proportions": "Part of clients",
+    "ratios": "Ratio",
+    "correlations": "Correlation",
+    "histograms": "Clients by",
+    "tops": "Most frequent",
+    "quantiles": "Quantiles",
+    "trends": "Mean by month",
+}
+"""The groups of an answer's figures beside counts and means, and their titles."""
 _OUTSIDE = (
     "Exact, and computed OUTSIDE the sandbox by this demonstration, from the folder's own files, "
     "on the 30 % of clients that no node was given. The product has no switch that turns noise "
@@ -52,13 +64,16 @@ def question_table(result: Json, catalogue: Catalogue, title: str) -> Table:
     means = list(rows[0]["means"]) if rows else []
     for name in means:
         table.add_column(named(catalogue.field(name), prefix="Mean: "), justify="right")
-    largest = max((row["count"]["value"] for row in rows), default=0.0)
+    others = [(group, key) for group in _OTHERS for key in (rows[0].get(group, {}) if rows else ())]
+    for group, key in others:
+        table.add_column(escape(f"{_OTHERS[group]}: {key}"), justify="right")
+    largest = max((row["count"].get("value", 0.0) for row in rows), default=0.0)
     for row in rows:
         cell = [escape(label) for label in row["cell"].values()] or ["all"]
-        count = row["count"]
         shown = [_mean(row["means"][name], catalogue.field(name)) for name in means]
-        bars = bar(count["value"], largest)
-        table.add_row(*cell, figure(count["value"], count["half_width"]), bars, *shown)
+        shown += [_entry(row[group][key]) for group, key in others]
+        bars = bar(row["count"].get("value", 0.0), largest)
+        table.add_row(*cell, _entry(row["count"]), bars, *shown)
     return table
 
 
@@ -124,6 +139,23 @@ def _words(name: str) -> str:
 def say(console: Console, text: str) -> None:
     """Print a line as it is: no markup is read in it, and no line of it is broken."""
     console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _entry(entry: Any) -> str:  # noqa: ANN401 - a figure of an answer, or a list of figures
+    """Show one figure, or a line for each of several: label or place first."""
+    if isinstance(entry, list):
+        return "\n".join(_part(part) for part in entry)
+    if "note" in entry:
+        return str(entry["note"])
+    if "low" in entry:
+        return f"{entry['value']:,.4g} ({entry['low']:,.4g} to {entry['high']:,.4g})"
+    return figure(entry["value"], entry["half_width"])
+
+
+def _part(part: Mapping[str, Any]) -> str:
+    place = part.get("label", part.get("at", ""))
+    close = " too close to call" if part.get("too_close_to_call") else ""
+    return escape(f"{place}  {_entry(part)}{close}".strip())
 
 
 def _mean(mean: Mapping[str, Any], field: Field) -> str:

@@ -12,7 +12,13 @@ from fastapi import APIRouter, Query, Request, Response
 from api.auth import Asker, Staff, Trainer
 from api.idempotency import Answer, IdempotencyKey, once
 from api.people.roles import Caller
-from api.plan_requests import EvaluationRequest, PlanRequest, QuestionRequest, TrainingRequest
+from api.plan_requests import (
+    EvaluationRequest,
+    PlanRequest,
+    QuestionRequest,
+    SqlRequest,
+    TrainingRequest,
+)
 from api.routes.desk import RUN, OpenDesk, RunId
 from api.schemas import Price, RunSummary, RunView, Submitted
 from api.stage_schemas import ExplanationView
@@ -32,6 +38,18 @@ def ask(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Ask a question. 202 and a run to follow; 200 if it was answered before, which is free."""
+    return submitted(body, desk, caller, request, idempotency_key)
+
+
+@router.post("/api/v1/sql", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
+def ask_sql(
+    body: SqlRequest,
+    desk: OpenDesk,
+    caller: Asker,
+    request: Request,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Ask a question written as one SELECT over ``clients``: the same plan, the same price."""
     return submitted(body, desk, caller, request, idempotency_key)
 
 
@@ -95,7 +113,7 @@ def read_run(run_id: RunId, desk: OpenDesk, _caller: Staff) -> RunView:
 
 
 def submitted(
-    body: PlanRequest,
+    body: PlanRequest | SqlRequest,
     desk: Desk,
     caller: Caller,
     request: Request,
@@ -104,7 +122,8 @@ def submitted(
     """Turn a request into a plan and submit it, once for each key of a caller."""
 
     def work() -> Answer:
-        plan = plan_of(body.request(), desk)
+        asked = body.question(desk.catalogue) if isinstance(body, SqlRequest) else body.request()
+        plan = plan_of(asked, desk)
         # One caller's keys never meet another's.
         name = None if key is None else f"{caller.name}:{key}"
         submission = submit(plan, desk, asker=caller.name, request=name)

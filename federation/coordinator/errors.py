@@ -136,3 +136,13 @@ class FilterTooNarrow(FederationError):
         )
         self.share = share
         self.least = least
+
+
+class SqlRefused(FederationError):
+    """A statement that is not understood; `line` and `column` count from 1, `reason` says why."""
+
+    def __init__(self, line: int, column: int, reason: str) -> None:
+        super().__init__(f"Line {line}, column {column}: {reason}.")
+        self.line = line
+        self.column = column
+        self.reason = reason
