@@ -10,8 +10,10 @@ from typing import Any
 
 from rich.console import Console
 
+from api.cli.tables import evaluation_table
 from api.client import Client, Json, Refusal
 from api.demo import show
+from api.demo.card import evaluation_request, keep_comparison, write_cards
 from api.demo.expected import refused, released
 from api.demo.folder import DemoFolder, read_folder
 from api.demo.outside import Comparison, compare, consent_of
@@ -120,10 +122,11 @@ def _story(
     question = _ask(stage)
     training, comparison = _train(stage)
     refusal = _be_refused(stage)
+    model = _card(stage, training, comparison)
     for line in show.where_lines(address, prepared.token_files):
         show.say(stage.page, line)
     if options.as_json:
-        report = _report(question, training, comparison, refusal, steps.seconds)
+        report = _report(question, training, comparison, refusal, steps.seconds) | {"model": model}
         print(json.dumps(report, ensure_ascii=False), flush=True)  # noqa: T201 - the machine's answer
     if not options.once:
         _open_console(stage, address)
@@ -181,6 +184,33 @@ def _compare(run: Json, stage: _Stage) -> Comparison:
     finally:
         engine.dispose()
     return compare(plan, stage.folder.catalogue, weights, stage.prepared.rows, consent)
+
+
+def _card(stage: _Stage, training: Json, comparison: Comparison) -> Json:
+    """Evaluate the model, put the exact comparison beside it, and write its card as a page."""
+    with stage.steps.step("evaluation", "Evaluating the shared model") as tell:
+        alive = seldom(stage.check, seconds=2.0)
+        run = stage.client.carry_out(
+            "/api/v1/evaluations", evaluation_request(training), tell, alive=alive
+        )
+    evaluated = not isinstance(run, Refusal) and run["state"] == "released"
+    if isinstance(run, Refusal):  # a folder's departments need not answer evaluations
+        show.say(stage.page, f"The model was not evaluated: {run.text or run.title}")
+    elif evaluated:
+        stage.page.print(evaluation_table(run["result"], run["plan"]["reason"]))
+        show.say(stage.page, show.cost_line(run["label"], stage.client.budget(run["purpose"])))
+    database = load_coordinator_settings(stage.prepared.coordinator).database
+    keep_comparison(database, training, comparison)
+    cards = write_cards(stage.client, training, stage.prepared.state / "cards")
+    for language, path in cards.items():
+        show.say(stage.page, f"The model's card ({language}) is {path}")
+    return {
+        **{key: training["result"][key] for key in ("name", "version", "sha256", "code")},
+        "evaluation": run["result"]["everyone"]
+        if evaluated and not isinstance(run, Refusal)
+        else None,
+        "card": {language: str(path) for language, path in cards.items()},
+    }
 
 
 def _be_refused(stage: _Stage) -> Refusal:

@@ -66,7 +66,12 @@ def test_once_tells_the_story_and_leaves_one_json_object(tiny_folder: Path, tmp_
     )
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
-    assert set(told) == {"question", "training", "refusal", "seconds"}
+    assert set(told) == {"question", "training", "refusal", "model", "seconds"}
+    model = told["model"]
+    assert (model["name"], model["version"]) == ("buys_bonds", 1)
+    assert model["evaluation"]["clients"]["value"] > 0
+    for language, words in (("en", "What sharing brought"), ("zh", "共享的收获")):
+        assert words in Path(model["card"][language]).read_text(encoding="utf-8")
     cells = [row["cell"]["region"] for row in told["question"]["result"]["rows"]]
     assert cells == ["north", "south", "east"]
     assert told["question"]["label"]["privacy_unit"] == "client"
