@@ -32,6 +32,11 @@ STATES: Final[Mapping[str, str]] = {
     "released": _("Released"),
     "refused": _("Refused"),
 }
+STAGES: Final[Mapping[str, str]] = {
+    "on trial": _("on trial"),
+    "in use": _("in use"),
+    "retired": _("retired"),
+}
 FLAGS: Final[Mapping[str, str]] = {"yes": _("yes"), "no": _("no")}
 _QUESTION = {
     (False, False): _("How many clients"),

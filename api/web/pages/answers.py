@@ -1,12 +1,15 @@
 """Answers: every question and training that came in, how far it is, and what it released."""
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from api.errors import NoLabel, NotAllowed
-from api.people.roles import Caller
+from api.people.roles import Caller, Role
 from api.routes.desk import RUN, OpenDesk, RunId
 from api.web.answer_view import Column, columns_of, to_csv
 from api.web.caller import PageCaller
@@ -16,8 +19,12 @@ from api.web.page_route import PageRoute
 from api.web.render import page
 from api.web.screens import ASK, LEDGER, TRAINING
 from api.web.words import STATES, asked, plan_in, purpose_title
+from federation.coordinator.desk import Desk
 from federation.coordinator.runs import Run, RunState
+from federation.coordinator.stopping import stop
+from federation.coordinator.training_view import training_view
 from privacy.loss import Delta, Rho
+from privacy.mechanisms import epsilon_of
 from privacy.odds import odds_of_release
 from privacy.odds_text import sentences
 
@@ -88,8 +95,21 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
         caveat=_caveat(run, language) if run.label else "",
         shown=json.dumps(run.result, ensure_ascii=False, indent=2),
         ended=run.state in (RunState.RELEASED, RunState.REFUSED),
+        training=training_view(run, desk),
+        stop_line=_stop_line(plan, desk),
+        may_stop=caller.role is Role.PRIVACY_OFFICER or caller.name == run.asker,
         states=STATES,
     )
+
+
+@router.post("/answers/{run_id}/stop")
+def stop_run(run_id: RunId, caller: PageCaller, desk: OpenDesk) -> Response:
+    """Stop a run of one's own, or any as an officer; a training keeps the rounds that are done."""
+    run = desk.runs.get(run_id)
+    if caller.role is not Role.PRIVACY_OFFICER and caller.name != run.asker:
+        raise NotAllowed(caller.role, "its asker, or privacy_officer")
+    stop(run_id, desk)
+    return RedirectResponse(f"/answers/{run_id}", status_code=HTTPStatus.SEE_OTHER)
 
 
 def admit_reader(caller: Caller) -> None:
@@ -97,6 +117,11 @@ def admit_reader(caller: Caller) -> None:
     allowed = ASK.roles | TRAINING.roles | LEDGER.roles
     if caller.role not in allowed:
         raise NotAllowed(caller.role, " or ".join(sorted(allowed)))
+
+
+def _stop_line(plan: Mapping[str, Any], desk: Desk) -> float:
+    """Return the ε that a run may never pass."""
+    return epsilon_of(Rho(plan["rho"]), Delta(desk.policy.delta)).value
 
 
 def _odds(run: Run, language: Language) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from secrets import token_urlsafe
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -20,9 +21,10 @@ from api.web.page_route import PageRoute
 from api.web.pricing import REFUSALS, open_fields
 from api.web.render import page
 from api.web.screens import TRAINING, admit
-from api.web.words import STATES, asked, plan_in
+from api.web.words import STAGES, STATES, asked, plan_in
 from federation import training_layout
 from federation.coordinator.desk import Desk, check, plan_of, price, submit
+from federation.coordinator.model_book import Model, models_of
 from federation.plans import AnyPlan
 from federation.training_plan import TrainingPlan
 from federation.updates import update_size
@@ -125,7 +127,9 @@ def _room(
         key=token_urlsafe(16),
         may_train=caller.role in _TRAINERS,
         runs=_runs(desk, request),
+        models=_models(desk, request),
         states=STATES,
+        stages=STAGES,
     )
 
 
@@ -155,6 +159,33 @@ def _leaving(plan: AnyPlan, desk: Desk) -> Leaving | None:
     numbers = update_size(training_layout.architecture_of(plan, desk.catalogue))
     sent = numbers * plan.rounds * _BYTES / 1000
     return Leaving(numbers=numbers, rounds=plan.rounds, kilobytes=sent)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelLine:
+    """One version of the registry. ``again``: where the same training stands, filled in."""
+
+    model: Model
+    text: str
+    again: str
+
+
+def _models(desk: Desk, request: Request) -> Sequence[ModelLine]:
+    language, found = language_of(request), []
+    for model in models_of(desk.runs, desk.registry)[:_RUNS]:
+        plan = model.plan
+        query: dict[str, Any] = {
+            "purpose": plan.purpose,
+            "target": plan.target,
+            "feature": plan.features,
+            "epsilon": f"{model.label['epsilon']:.4g}",
+            "reason": plan.reason,
+            **{n: f"{getattr(plan, n):g}" for n in (*_WHOLE, *_NUMBERS) if n != "epsilon"},
+        }
+        text = asked(plan_in(model.run), desk.catalogue, language)
+        again = f"/training?{urlencode(query, doseq=True)}#new"
+        found.append(ModelLine(model=model, text=text, again=again))
+    return found
 
 
 def _runs(desk: Desk, request: Request) -> Sequence[tuple[Any, dict[str, Any], str]]:

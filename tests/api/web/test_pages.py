@@ -165,3 +165,11 @@ def test_two_officers_who_edit_one_policy_do_not_overwrite_each_other(sign_in: S
     assert second.post("/studio/propose", data=proposal(second, "37") | reason).status_code == 200
     senseless = proposal(second, "-1") | reason
     assert second.post("/studio/propose", data=senseless).status_code == 422
+
+
+def test_a_run_is_stopped_by_its_asker_or_an_officer_only(sign_in: SignIn, asked: str) -> None:
+    place = f"/answers/{asked}/stop"
+    assert sign_in("advisor").post(place).status_code == 403
+    stopped = sign_in("analyst").post(place)
+    assert "No answer" in stopped.text
+    assert sign_in("privacy_officer").post(place).status_code == 409
