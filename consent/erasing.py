@@ -35,8 +35,8 @@ def forget(
     """Withdraw a client, delete the row that names the client, and return the new epoch.
 
     From that epoch on no delta holds the client, and every node drops what it was told before. A
-    family objection of the client stays in force for the household until another member objects
-    and takes that back: nobody's family fields are opened by an erasure.
+    family objection of the client stays in force for the household until a remaining member takes
+    it back: nobody's family fields are opened by an erasure.
 
     Args:
         connection: in a transaction of its own.

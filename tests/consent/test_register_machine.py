@@ -80,6 +80,8 @@ class Model:
         self.levels: dict[str, Asked] = {}
         self.objections: dict[tuple[str, str], Asked] = {}
         self.families: dict[str, Asked] = {client: [] for client in CLIENTS}
+        self.erased: set[str] = set()
+        self.kept_closed: set[str] = set()
 
     def level(self, client: str, now: int) -> int:
         level, end = in_force(self.levels[client], closing=Level0, default=Level0)
@@ -92,7 +94,21 @@ class Model:
             return False
         family = [c for c in CLIENTS if HOUSEHOLDS[c] == HOUSEHOLDS[client]]
         closed = any(in_force(self.families[c], closing=True, default=False) for c in family)
-        return not (field.of_family and closed)
+        kept = HOUSEHOLDS[client] in self.kept_closed
+        return not (field.of_family and (closed or kept))
+
+    def erase(self, client: str) -> None:
+        """Forget a client; what the client closed for the family stays closed for the others."""
+        household = HOUSEHOLDS[client]
+        closed = in_force(self.families[client], closing=True, default=False)
+        del self.levels[client]
+        self.families[client] = []
+        self.objections = {key: a for key, a in self.objections.items() if key[0] != client}
+        self.erased.add(client)
+        if closed:
+            self.kept_closed.add(household)
+        if all(HOUSEHOLDS[other] != household for other in self.levels):
+            self.kept_closed.discard(household)
 
 
 class ConsentFromEndToEnd(RuleBasedStateMachine):
@@ -104,6 +120,7 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
         self.now = 0
         self.sent: list[tuple[str, Request, int]] = []
         self.events = 0
+        self.nobodys: set[int] = set()
         self.snapshot = Snapshot.empty("risk")
         self.roll = pack(pseudonyms(KEY, (*CLIENTS, "stranger")))
 
@@ -112,8 +129,8 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
         return T0 + timedelta(microseconds=self.now)
 
     def send(self, request: Request) -> None:
-        name = f"r{len(self.sent)}"
         self.events += 1
+        name = f"r{self.events}"
         assert self.register.record([request], self.at, ids=[name]) == [self.events]
         self.sent.append((name, request, self.events))
 
@@ -125,7 +142,8 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
     def enter(self, levels: dict[str, int]) -> None:
         for client, level in levels.items():
             if client not in self.model.levels:
-                self.model.levels[client] = [(self.now, (level, None))]
+                given = 0 if client in self.model.erased else level
+                self.model.levels[client] = [(self.now, (given, None))]
                 self.events += 1
         rows = [(client, HOUSEHOLDS[client], level) for client, level in levels.items()]
         assert self.register.load(rows, self.at) == self.events
@@ -153,7 +171,19 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
     def family_objection(self, data: st.DataObject, *, objects: bool) -> None:
         client = data.draw(st.sampled_from(sorted(self.model.levels)))
         self.model.families[client].append((self.now, objects))
+        self.model.kept_closed.discard(HOUSEHOLDS[client])
         self.send((ObjectForFamily if objects else WithdrawFamilyObjection)(client=client))
+
+    @precondition(lambda self: len(self.model.levels) > 1)
+    @rule(data=st.data())
+    def erase(self, data: st.DataObject) -> None:
+        client = data.draw(st.sampled_from(sorted(self.model.levels)))
+        self.nobodys |= {event.seq for event in self.register.history(client)}
+        self.events += 1
+        self.nobodys.add(self.events)
+        assert self.register.erase(client, self.at, destroy=lambda _: None) == self.events
+        self.model.erase(client)
+        self.sent = [sent for sent in self.sent if sent[1].client != client]
 
     @precondition(lambda self: self.sent)
     @rule(data=st.data())
@@ -180,12 +210,13 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
     def a_node_decides_as_the_model_does(self) -> None:
         now = int(self.at.timestamp())
         head = self.register.head()
+        base = 0 if self.snapshot.epoch < self.register.erased() else self.snapshot.epoch
         delta = delta_of(
-            self.register.changes(self.snapshot.epoch),
+            self.register.changes(base),
             purposes=self.register.purposes(),
             key=KEY,
             department="risk",
-            base=self.snapshot.epoch,
+            base=base,
             epoch=head,
             issued_at=now,
             expires_at=now + 600,
@@ -207,7 +238,8 @@ class ConsentFromEndToEnd(RuleBasedStateMachine):
     def the_standings_are_the_fold_of_the_events(self) -> None:
         known = sorted(self.model.levels)
         events = [event for client in known for event in self.register.history(client)]
-        assert sorted(event.seq for event in events) == list(range(1, self.events + 1))
+        tied = sorted(event.seq for event in events)
+        assert tied == sorted(set(range(1, self.events + 1)) - self.nobodys)
         assert self.register.head() == self.events
         assert fold(events) == {client: self.register.standing(client) for client in known}
 
