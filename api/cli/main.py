@@ -26,6 +26,8 @@ from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
 from api.settings import Settings
+from api.up import Options as UpOptions
+from api.up import run_up
 
 EPILOG = (
     "Exit codes: 0 done, 2 bad input, 3 refused, 4 a process failed, "
@@ -106,6 +108,34 @@ def serve(
     settings = Settings(coordinator=coordinator, tokens=tokens, people=people)
     if not serve_api(settings, port=port, announce=announce):
         raise typer.Exit(Exit.PROCESS_FAILED)
+
+
+@app.command(epilog=EPILOG)
+def up(
+    *,
+    keys: Annotated[Path, typer.Option(help="The folder that enrolling wrote.")],
+    coordinator: Annotated[Path, typer.Option(help="The coordinator.toml.")],
+    node: Annotated[list[Path], typer.Option(help="A department's node.toml; one for each.")],
+    tokens: Annotated[Path, typer.Option(help="The JSON file of token hashes; made if missing.")],
+    people: Annotated[
+        Path | None, typer.Option(help="A people.toml: sessions, rates, a provider.")
+    ] = None,
+    state: Annotated[Path, typer.Option(help="Logs, and Flower's own files.")] = Path("state"),
+    port: Annotated[int, typer.Option(help="The API's, on loopback; 0: a free one.", min=0)] = 0,
+) -> None:
+    """Run a firm's whole federation on this machine until Ctrl-C: SuperLink, nodes and API."""
+    run_up(
+        UpOptions(
+            keys=keys,
+            coordinator=coordinator,
+            nodes=tuple(node),
+            tokens=tokens,
+            people=people,
+            state=state,
+            port=port,
+            out=Console(),
+        )
+    )
 
 
 def main() -> None:

@@ -19,9 +19,16 @@ from api.demo.folder import DemoFolder, read_folder
 from api.demo.outside import Comparison, compare, consent_of
 from api.demo.people import seed_people
 from api.demo.prepare import Prepared, fresh_state, prepare
-from api.demo.processes import await_api, ended_by_signals, seldom, start_api, undisturbed
 from api.demo.steps import Steps
 from api.people.roles import Role
+from api.processes import (
+    ApiPlaces,
+    await_api,
+    ended_by_signals,
+    seldom,
+    start_api,
+    undisturbed,
+)
 from consent.store import Register
 from federation.coordinator.settings import load_coordinator_settings
 from federation.database import open_database
@@ -95,7 +102,8 @@ def _story(
     with steps.step("enroll", "Enrolling the departments") as tell:
         prepared = prepare(folder, state, now=datetime.now(UTC), progress=tell)
     with steps.step("start", "Starting the federation") as tell:
-        api = start_api(prepared)
+        places = ApiPlaces(coordinator=prepared.coordinator, tokens=prepared.tokens, state=state)
+        api = start_api(places)
         running.callback(processes.stop, [api])
         sandbox = Sandbox.start(
             state / "federation",
@@ -106,7 +114,7 @@ def _story(
         )
         running.callback(sandbox.stop)
         tell("Waiting for the API", 0.95)
-        address = await_api(api, prepared, seconds=API_START_S)
+        address = await_api(api, places, seconds=API_START_S)
     token = prepared.token_files[Role.ANALYST].read_text(encoding="utf-8").strip()
     client = Client.connect(address, token)
     running.callback(client.http.close)

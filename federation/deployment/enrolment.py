@@ -4,6 +4,7 @@ It makes all parties' keys on one machine, which suits a demo and a test. Betwee
 each department's folder to its node, the firm's folder off line, and delete them here.
 """
 
+import json
 import os
 import re
 import secrets
@@ -26,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from federation.deployment.certificates import Authority, new_authority, server_certificate
-from federation.deployment.errors import AlreadyEnrolled, InvalidName
+from federation.deployment.errors import AlreadyEnrolled, InvalidName, NotEnrolled
 from federation.roster import DepartmentKeys, Roster, sign_roster
 from federation.sealing import seal
 
@@ -82,6 +83,20 @@ class _Keys:
     sealing: X25519PrivateKey = field(repr=False)
     flower: ec.EllipticCurvePrivateKey = field(repr=False)
     pseudonym: bytes = field(repr=False)
+
+
+def read_enrolment(folder: Path) -> Enrolment:
+    """Find an enrolment that was written before.
+
+    Raises:
+        NotEnrolled: the folder holds none.
+    """
+    try:
+        mark = json.loads((folder / "enrolment.json").read_bytes())
+        names = tuple(str(name) for name in mark["departments"])
+        return Enrolment(firm=str(mark["firm"]), folder=folder, departments=names)
+    except (OSError, ValueError, KeyError, TypeError):
+        raise NotEnrolled(folder) from None
 
 
 def enrol(

@@ -2,7 +2,7 @@ import signal
 
 import pytest
 
-from api.demo.processes import ended_by_signals, seldom, undisturbed
+from api.processes import ended_by_signals, seldom, undisturbed
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

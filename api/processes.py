@@ -1,4 +1,4 @@
-"""The API as a child process of the demonstration, and signals that end it in good order."""
+"""The API as a child process, and signals that end its parent in good order."""
 
 import os
 import signal
@@ -6,12 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import httpx
 
-from api.demo.prepare import Prepared
 from federation.deployment import processes
 from federation.deployment.processes import Child
 
@@ -19,29 +19,49 @@ _INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH",
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
-def start_api(prepared: Prepared) -> Child:
-    """Start the API on a free loopback port; it may still be importing when this returns."""
-    announce = _announce(prepared)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiPlaces:
+    """What one API process stands on: see :class:`api.settings.Settings`.
+
+    state: the folder of its log and of the file with its address. port: on loopback; 0 takes one.
+    """
+
+    coordinator: Path
+    tokens: Path
+    state: Path
+    people: Path | None = None
+    port: int = 0
+
+    @property
+    def announce(self) -> Path:
+        """The file that tells its address once it listens."""
+        return self.state / "api" / "address"
+
+
+def start_api(places: ApiPlaces) -> Child:
+    """Start the API on loopback; it may still be importing when this returns."""
+    places.announce.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-P", "-m", "api.cli", "serve"),
-        *("--coordinator", str(prepared.coordinator)),
-        *("--tokens", str(prepared.tokens)),
-        *("--announce", str(announce)),
+        *("--coordinator", str(places.coordinator)),
+        *("--tokens", str(places.tokens)),
+        *("--announce", str(places.announce)),
+        *("--port", str(places.port)),
+        *(() if places.people is None else ("--people", str(places.people))),
     ]
     environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     environment["OMP_NUM_THREADS"] = "1"
-    return processes.start("api", command, environment=environment, logs=prepared.state / "logs")
+    return processes.start("api", command, environment=environment, logs=places.state / "logs")
 
 
-def await_api(child: Child, prepared: Prepared, *, seconds: float) -> str:
+def await_api(child: Child, places: ApiPlaces, *, seconds: float) -> str:
     """Wait until the API is healthy and return its address.
 
     Raises:
         ProcessEnded, NotReady: it is not; both name its log.
     """
-    announce = _announce(prepared)
-    processes.wait_until(child, announce.exists, seconds=seconds)
-    address = announce.read_text(encoding="utf-8")
+    processes.wait_until(child, places.announce.exists, seconds=seconds)
+    address = places.announce.read_text(encoding="utf-8")
     processes.wait_until(child, lambda: _healthy(address), seconds=seconds)
     return address
 
@@ -84,10 +104,6 @@ def seldom(check: Callable[[], None], *, seconds: float) -> Callable[[], None]:
             check()
 
     return look
-
-
-def _announce(prepared: Prepared) -> Path:
-    return prepared.state / "api" / "address"
 
 
 def _healthy(address: str) -> bool:
