@@ -177,3 +177,14 @@ class RunRefused(CallError):
         self.run = run
         self.code = code
         super().__init__(f"{text} ({code})")
+
+
+class NoModelServed(DoorError):
+    """The node's door was opened without a model to score with."""
+
+    def __init__(self) -> None:
+        """Say what to do."""
+        super().__init__(
+            "This door has no model: start it again with --model and --plan, or use "
+            "`infosandbox node score`."
+        )

@@ -63,6 +63,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     door.IfMatchNeeded: _kind(
         HTTPStatus.PRECONDITION_REQUIRED, "if-match-needed", "Which policy was changed?"
     ),
+    door.NoModelServed: _kind(_GONE, "no-model-served", "No model to score with"),
     door.TokensInvalid: _kind(_DOWN, "tokens-invalid", "The token file cannot be used"),
     # people
     people.WrongPassword: _kind(HTTPStatus.UNAUTHORIZED, "wrong-password", "Not signed in"),

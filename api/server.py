@@ -29,7 +29,7 @@ def serve(settings: Settings, *, port: int = 0, announce: Path | None = None) ->
     Raises:
         PortInUse: the port is taken.
     """
-    with _listening(port) as listener:
+    with listening(port) as listener:
         address = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
         if announce is None:
             print(f"The API listens on {address}", flush=True)  # noqa: T201 - what a person waits for
@@ -52,11 +52,12 @@ def _invite(address: str, path: str) -> None:
     print(f"{told}\n  {address}{path}", flush=True)  # noqa: T201 - what a person waits for
 
 
-def _listening(port: int) -> socket.socket:
+def listening(port: int, *, host: str = LOOPBACK) -> socket.socket:
+    """Listen on an address of this machine; port 0 takes a free one. PortInUse if it is taken."""
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
     except OSError:
         listener.close()
         raise PortInUse(port) from None

@@ -13,16 +13,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from api.cli.node_options import Node, opened, plan_in
-from api.cli.options import AsJson, read_request, say_json
+from api.cli.options import AsJson, Node, say_json
 from api.cli.own_tables import explained_table, judged_table, scores_table
 from api.demo.show import say
 from api.errors import InputInvalid
+from api.node.opening import model_in, opened, plan_in
 from federation.node.explaining import explained
 from federation.node.local_training import train_alone
 from federation.node.own import OwnNode
 from federation.node.own_files import write_own
-from federation.node.own_model import OwnModel, open_model, training_of
+from federation.node.own_model import OwnModel, training_of
 from federation.node.scoring import NEVER_TO_BE_SHARED, score_of, scored, to_parquet
 from privacy.mechanisms import draw_noise
 
@@ -115,8 +115,7 @@ def train(
 
 def _both(model: Path, plan: Path, node: Path, card: Path | None) -> tuple[OwnNode, OwnModel]:
     here = opened(node)
-    registered = None if card is None else str(read_request(card).get("sha256", ""))
-    return here, open_model(model, plan_in(plan), here, registered=registered)
+    return here, model_in(model, plan, here, card=card)
 
 
 def _client(given: str | None) -> str:

@@ -41,7 +41,7 @@ async def check_csrf(request: Request) -> None:
     """
     if request.method in SAFE:
         return
-    if _is_foreign(request):
+    if is_foreign(request):
         raise CsrfRefused
     if await run_in_threadpool(current, request) is None:
         return
@@ -60,7 +60,7 @@ async def _given(request: Request) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _is_foreign(request: Request) -> bool:
+def is_foreign(request: Request) -> bool:
     """Say whether a browser tells that another site made it send this."""
     if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}:
         return True

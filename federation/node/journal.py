@@ -103,3 +103,20 @@ class Journal:
         with self._engine.connect() as db:
             rows = db.execute(select(_LEFT).order_by(_LEFT.c.number)).mappings().all()
         return [Departure(**{k: v for k, v in row.items() if k != "number"}) for row in rows]
+
+    def page(self, *, before: int | None, limit: int) -> Sequence[tuple[int, Departure]]:
+        """Return up to ``limit`` departures with their numbers, newest first.
+
+        Args:
+            before: only those with a smaller number; None begins with the newest.
+            limit: at least 1.
+        """
+        asked = select(_LEFT).order_by(_LEFT.c.number.desc()).limit(limit)
+        if before is not None:
+            asked = asked.where(_LEFT.c.number < before)
+        with self._engine.connect() as db:
+            rows = db.execute(asked).mappings().all()
+        return [
+            (row["number"], Departure(**{k: v for k, v in row.items() if k != "number"}))
+            for row in rows
+        ]

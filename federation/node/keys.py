@@ -7,7 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
+from federation.derivation import derived_key
 from federation.errors import SettingsInvalid
+
+_NOISE_LABEL = b"infosandbox/noise/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,11 @@ class DepartmentFolder:
     pseudonym: bytes = field(repr=False)
     root: Ed25519PublicKey
     roster: bytes = field(repr=False)
+
+
+def noise_secret(identity: Ed25519PrivateKey) -> bytes:
+    """Return the key of the department's noise pool, 32 bytes; secret."""
+    return derived_key(identity.private_bytes_raw(), label=_NOISE_LABEL, context=())
 
 
 def load_keys(folder: Path) -> DepartmentFolder:

@@ -20,7 +20,7 @@ from federation.node.announcements import announcement_json
 from federation.node.cube_memory import Listed, Placed
 from federation.node.journal import Journal
 from federation.node.kept_consent import KeptConsent
-from federation.node.keys import load_keys
+from federation.node.keys import load_keys, noise_secret
 from federation.node.learned import Attempt, Learned
 from federation.node.log import open_log
 from federation.node.policy import Policy, load_policy
@@ -134,8 +134,7 @@ def open_node(settings: NodeSettings, *, now: datetime | None = None) -> Node:
         at=now or datetime.now(UTC),
     )
     own = keys.identity.private_bytes_raw()
-    secret = derived_key(own, label=_NOISE_LABEL, context=())
-    noise = NoisePool(settings.noise, secret, online=draw_noise)
+    noise = NoisePool(settings.noise, noise_secret(keys.identity), online=draw_noise)
     log = open_log(settings.log)
     return Node(
         department=department,

@@ -1,9 +1,9 @@
 """A department's node as its own people's tools see it: they read what the worker keeps.
 
-Nothing here can answer a leg: there is no session key and no noise. A plan is carried out by the
-worker alone.
+Nothing here can answer a leg: there is no session key. A plan is carried out by the worker alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,12 +15,14 @@ from federation.database import open_database
 from federation.errors import SettingsInvalid
 from federation.node.journal import Journal
 from federation.node.kept_consent import KeptConsent
-from federation.node.keys import load_keys
+from federation.node.keys import load_keys, noise_secret
 from federation.node.policy import Policy, load_policy
 from federation.node.records import Source
 from federation.node.settings import NodeSettings
 from federation.node.stop_switch import StopSwitch
 from federation.roster import open_roster
+from privacy.mechanisms import draw_noise
+from privacy.noise_pool import NoisePool
 from privacy.store import Ledger
 
 
@@ -36,6 +38,7 @@ class OwnNode:
     ledger: Ledger = field(repr=False)
     journal: Journal = field(repr=False)
     stop_switch: StopSwitch = field(repr=False)
+    _noise: NoisePool = field(repr=False)
     _consent: KeptConsent = field(repr=False)
     _service: Ed25519PublicKey = field(repr=False)
 
@@ -43,6 +46,10 @@ class OwnNode:
     def department(self) -> str:
         """Whose node it is."""
         return self.settings.department
+
+    def noise_left(self) -> Mapping[int, int]:
+        """Return how many draws the noise pool holds, by sigma in lattice points."""
+        return self._noise.fill().left
 
     def snapshot(self) -> Snapshot:
         """Return the consent snapshot the worker had last; sensitive.
@@ -60,7 +67,7 @@ def open_own(settings: NodeSettings) -> OwnNode:
         SettingsInvalid: a file is wrong, or the worker has never been started.
         CatalogueError, UnknownDepartment: by the catalogue.
         WrongSignature, NotInRoster, ProtocolError: keys and roster do not belong together.
-        LedgerBroken: the ledger was altered.
+        LedgerBroken: the ledger was altered. NoisePoolRefused: the noise pool was.
     """
     catalogue = load_catalogue(settings.catalogue)
     if settings.department not in catalogue.departments:
@@ -88,6 +95,7 @@ def open_own(settings: NodeSettings) -> OwnNode:
         ledger=ledger,
         journal=Journal(engine),
         stop_switch=StopSwitch(department=settings.department, file=settings.stopped),
+        _noise=NoisePool(settings.noise, noise_secret(keys.identity), online=draw_noise),
         _consent=KeptConsent(engine),
         _service=Ed25519PublicKey.from_public_bytes(roster.consent),
     )
