@@ -46,6 +46,7 @@ from federation.coordinator.sessions import (
 )
 from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.trainings import Trainings
+from federation.cube_plan import CubePlan
 from federation.errors import (
     DepartmentMissing,
     FederationError,
@@ -226,9 +227,7 @@ def _goes_on(refusal: Exception, attempt: _Attempt, desk: Desk, number: int) -> 
 def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any], int]:
     desk, plan = dispatcher.desk, attempt.plan
     pool, rho = pool_of(plan.purpose), Rho(value=plan.rho)
-    desk.ledger.reserve(
-        pool, rho, attempt.run.id, datetime.now(UTC)
-    )  # it is, unless a repair lost it
+    desk.ledger.reserve(pool, rho, attempt.run.id, datetime.now(UTC))  # a repair may have lost it
     deadline_s = desk.settings.deadline_s
     evidence, sessions, now = desk.evidence, dispatcher.sessions, dispatcher.now()
     stopped = Trainings(desk.engine).stopped(attempt.run.id)
@@ -236,16 +235,17 @@ def _release(attempt: _Attempt, dispatcher: Dispatcher) -> tuple[dict[str, Any],
     greet(parties, sessions, evidence, dispatcher.exchange, now=now, deadline_s=deadline_s)
     desk.data_epochs.note_all(sessions)
     desk.runs.note_data(attempt.run.id, {d: sessions[d].data for d in parties if d in plan.cohort})
-    if isinstance(plan, TrainingPlan):
+    if isinstance(plan, TrainingPlan | CubePlan):
         deadline_s = desk.settings.round_deadline_s
     head = desk.register.head()
+    newest = desk.register.head if isinstance(plan, CubePlan) else lambda: head
     brief = Brief(
         plan=plan,
         attempt=attempt.number,
         catalogue=desk.catalogue,
         announcements={d: sessions[d].announcement for d in parties},
         permit=lambda leg, number: _permit(attempt, leg, number, head, dispatcher),
-        consent=lambda department: _delta(department, head, dispatcher),
+        consent=lambda department: _delta(department, newest(), dispatcher),
     )
 
     def exchange(leg: Leg) -> Mapping[str, Answer]:

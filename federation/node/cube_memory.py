@@ -23,8 +23,10 @@ class Placed:
 class Listed:
     """The clients whose tokens were sent for one attempt, in the order of the rows, and the tokens.
 
-    Padding has tokens behind those of the clients. Sensitive, hidden.
+    Padding has tokens behind those of the clients. codes: int16[clients, own fields], −1 where
+    absent: what was closed or missing then stays so. Sensitive, hidden.
     """
 
     client_ids: tuple[str, ...] = field(repr=False)
+    codes: Codes = field(repr=False)
     tokens: TokenList = field(repr=False)

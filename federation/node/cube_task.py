@@ -1,8 +1,9 @@
 """What a node does for a cube: send tokens, seal masked matrices, bound its share of the tables.
 
 The rows are opened twice: for the tokens, and under the permit of the first matrices leg for the
-matrices. A client whose authorization was lowered in between has a row without the closed fields;
-one that has gone altogether has an empty row. From then on the cube is fixed.
+matrices. A client whose authorization was lowered in between has a row without the closed fields,
+and an empty one if it withdrew; whatever was closed for the tokens stays closed, so no release has
+more of a client than its label's epoch says. From then on the cube is fixed.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ from federation.node.opening import opened
 from federation.node.records import Records
 from federation.padding import padded_ids
 from federation.secure_aggregation.part_keys import PartKeys, part_keys
-from federation.secure_aggregation.triples import Words, indicators
+from federation.secure_aggregation.triples import Codes, Words, indicators
 from privacy.bounds import TABLE_SCALE, BoundedSum, bounded_tables
 from privacy.lattice import IntVector
 from privacy.loss import Rho
@@ -34,17 +35,16 @@ def cube_tokens(node: Node, admitted: Admitted, plan: CubePlan) -> bytes:
         PlanInvalid: there are more clients than the plan is for.
     """
     records = opened(node, admitted)
-    supplied = _supplied(cube_layout(plan, node.catalogue), node.department)
-    there = np.zeros(len(records.client_ids), dtype=np.bool_)
-    for column in supplied:
-        there |= records.complete((column.field.name,))
+    codes = _codes(records, _supplied(cube_layout(plan, node.catalogue), node.department))
+    there = (codes >= 0).any(axis=1)
     client_ids = tuple(records.client_ids[row] for row in np.flatnonzero(there))
     if len(client_ids) > plan.clients:
         raise PlanInvalid("clients: there are more; plan the cube for more clients")
     key = plan_key(node.alignment_key, bytes.fromhex(admitted.run.plan))
     nobody = padded_ids(plan, key, node.department, len(client_ids))
     listed = tokens(key, (*client_ids, *nobody))
-    remember(node.memory.cubes, admitted.attempt, Listed(client_ids=client_ids, tokens=listed))
+    sent = Listed(client_ids=client_ids, codes=codes[there], tokens=listed)
+    remember(node.memory.cubes, admitted.attempt, sent)
     return listed.tokens.tobytes()
 
 
@@ -118,6 +118,11 @@ def _listed(node: Node, admitted: Admitted) -> Listed:
     return listed
 
 
+def _codes(records: Records, supplied: tuple[Column, ...]) -> Codes:
+    columns = [cells(records, (column.field,)) for column in supplied]
+    return np.stack(columns, axis=1).astype(np.int16)
+
+
 def _keys(node: Node, admitted: Admitted, part: int) -> PartKeys:
     return part_keys(
         node.session,
@@ -138,13 +143,13 @@ def _placed(records: Records, listed: Listed, layout: CubeLayout, payload: bytes
         raise ProtocolError("The coordinator sent a row that the plan does not have.")
     row_of = np.empty(places.size, dtype=np.int64)
     row_of[listed.tokens.order] = places
-    client_row = dict(zip(listed.client_ids, row_of.tolist(), strict=False))
-    found = [(i, client_row[c]) for i, c in enumerate(records.client_ids) if c in client_row]
-    here, rows = np.array(found, dtype=np.int64).reshape(-1, 2).T
     supplied = _supplied(layout, records.department)
+    place_of = {client: place for place, client in enumerate(listed.client_ids)}
+    found = [(i, place_of[c]) for i, c in enumerate(records.client_ids) if c in place_of]
+    here, before = np.array(found, dtype=np.int64).reshape(-1, 2).T
     codes = np.full((layout.plan.rows, len(supplied)), -1, dtype=np.int16)
-    for place, column in enumerate(supplied):
-        codes[rows, place] = cells(records, (column.field,))[here]
+    now = _codes(records, supplied)[here]
+    codes[row_of[before]] = np.where(listed.codes[before] >= 0, now, -1)
     pairs = (pair[:2] for pair in layout.pairs() if records.department in pair[:2])
     shapes = {(a, b): (layout.widths[a], layout.widths[b]) for a, b in pairs}
     shares = {pair: np.zeros(shape, np.uint32) for pair, shape in shapes.items()}

@@ -120,6 +120,21 @@ def test_a_level_lowered_between_tokens_and_matrices_is_honored(firm: Any) -> No
     assert found.sum() < before.sum()
 
 
+def test_a_level_raised_between_tokens_and_matrices_opens_nothing_yet(firm: Any) -> None:
+    silence(firm)
+    plan = cube_plan(firm)
+    before = plain_join(firm, plan)
+
+    def exchange(leg: Leg) -> Mapping[str, Answer]:
+        answers = firm.exchange(leg)
+        if next(iter(leg.asks.values())).leg == "tokens":
+            firm.levels |= dict.fromkeys(firm.levels, 4)
+            firm.epoch += 1
+        return answers
+
+    np.testing.assert_array_equal(released(firm, plan, exchange), before)
+
+
 def furthest_neighbor(firm: Any, plan: Any) -> float:
     """Run the whole protocol with and without some clients; return the largest L2 distance."""
     silence(firm)
