@@ -142,6 +142,9 @@ class TrainingRequest(_PlanRequest):
     owned: bool = Field(default=False, description="train each client at one department only")
     proximal: float = Field(default=0.0, ge=0, le=100, description="FedProx, with local noise")
     personal: bool = Field(default=False, description="the last layer stays on each node")
+    holdout: float = Field(
+        default=0.0, ge=0, le=0.5, description="share of clients left out, to be evaluated on"
+    )
 
 
 class EvaluationRequest(_PlanRequest):

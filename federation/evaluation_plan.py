@@ -18,7 +18,8 @@ class EvaluationPlan(BasePlan):
 
     Each client adds one to one cell of (group, label, bin of the score), so one release gives AUC,
     KS, calibration and the same of every group. A client counts whose target and group are open and
-    present; a feature that is closed or missing is absent, as in the training.
+    present; a feature that is closed or missing is absent, as in the training. If the training held
+    clients out, only those count.
 
     ``training``: the plan of the model. ``run``: that trained it. ``sha256``: of the file of its
     weights, which the coordinator sends and every node checks. ``group``: whose labels are looked

@@ -44,6 +44,9 @@ class TrainingPlan(BasePlan):
     departments whose clients are unlike each other. ``personal``: the last layer never leaves the
     node: each department has its own.
 
+    ``holdout``: the share of clients that is left out, chosen by a keyed hash of their ids, so that
+    an evaluation can judge the model on clients it never saw.
+
     ``model``: under which name the registry keeps it; the target's unless given.
     """
 
@@ -64,6 +67,7 @@ class TrainingPlan(BasePlan):
     owned: bool = False
     proximal: float = Field(default=0.0, ge=0, le=100)
     personal: bool = False
+    holdout: float = Field(default=0.0, ge=0, le=0.5)
 
     @model_validator(mode="after")
     def _ways_fit_together(self) -> Self:

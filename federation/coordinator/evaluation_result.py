@@ -19,6 +19,7 @@ Json = dict[str, Any]
 Counts = npt.NDArray[np.float64]
 
 TRAINED_ON = "clients it was trained on"
+HELD_OUT = "clients held out of its training"
 
 
 def evaluation_result(
@@ -52,7 +53,7 @@ def evaluation_result(
         "sha256": plan.sha256,
         "target": plan.target,
         "group": plan.group,
-        "on": TRAINED_ON,
+        "on": HELD_OUT if plan.training.holdout else TRAINED_ON,
         "level": LEVEL,
         "edges": edges.tolist(),
         "count_half_width": normal_quantile(LEVEL) * error,

@@ -42,6 +42,7 @@ _RECIPE = (
     "owned",
     "proximal",
     "personal",
+    "holdout",
 )
 
 

@@ -39,11 +39,15 @@ def _limits(
             "zh": "尚未评估：其排序能力未说明。",
         }
     else:
+        if not plan.holdout:
+            yield {
+                "en": "The figures count the clients it was trained on; on others it may do less "
+                "well.",
+                "zh": "指标基于参与训练的客户，对其他客户的表现可能略差。",
+            }
         yield {
-            "en": "The figures count the clients it was trained on; on others it may do less well. "
-            "Each is scored at one department, with the fields which that department holds.",
-            "zh": "指标基于参与训练的客户，对其他客户的表现可能略差；"
-            "每位客户只在一个部门、以该部门持有的字段评分。",
+            "en": "A client is scored at a department with the fields which that department holds.",
+            "zh": "客户在某一部门评分时，只使用该部门持有的字段。",
         }
         yield {
             "en": "Intervals cover the noise, not the chance that these clients are here and not "

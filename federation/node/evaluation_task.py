@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 import numpy as np
+import numpy.typing as npt
 
 from federation import training_layout
 from federation.errors import ProtocolError
@@ -16,9 +17,11 @@ from federation.evaluation_plan import EvaluationPlan
 from federation.node.admission import Admitted
 from federation.node.columns import ABSENT
 from federation.node.features import cells, design
+from federation.node.holdout import held_out
 from federation.node.node import Node
 from federation.node.opening import opened
 from federation.node.ownership import owned_rows, sent_tokens
+from federation.node.records import Records
 from models.errors import ModelFileInvalid
 from models.even_scores import even_logits
 from models.files import read_model
@@ -31,7 +34,7 @@ from privacy.mechanisms import NoisedShare, add_noise_share
 def evaluation_tokens(node: Node, admitted: Admitted, plan: EvaluationPlan) -> bytes:
     """Return the tokens of the clients this evaluation counts here."""
     records = opened(node, admitted)
-    return sent_tokens(node, admitted, records, records.complete(plan.counted))
+    return sent_tokens(node, admitted, records, _counted(node, plan, records))
 
 
 def evaluation_sum(
@@ -57,7 +60,7 @@ def evaluation_sum(
     file, owned_bits = split_payload(payload)
     weights = _weights(file, plan, node)
     records = opened(node, admitted)
-    counted = records.complete(plan.counted)
+    counted = _counted(node, plan, records)
     if plan.owned:
         counted &= owned_rows(node, admitted, records, owned_bits)
     elif owned_bits:
@@ -70,6 +73,12 @@ def evaluation_sum(
     block = evaluation_block(plan, node.catalogue)
     cell = np.where(counted, of_group_and_class * plan.bins + bins, ABSENT)
     return bounded_count(cell, block.size, scale=block.scale, unit=plan.unit, bound=plan.bound)
+
+
+def _counted(node: Node, plan: EvaluationPlan, records: Records) -> npt.NDArray[np.bool_]:
+    """Say whom an evaluation counts: who has target and group, and was held out if anybody was."""
+    complete = records.complete(plan.counted)
+    return complete & held_out(node, plan.training, records) if plan.training.holdout else complete
 
 
 def noised_scores(node: Node, plan: EvaluationPlan, bounded: BoundedSum) -> NoisedShare:

@@ -14,9 +14,11 @@ from federation.errors import ProtocolError
 from federation.node.admission import Admitted
 from federation.node.columns import present
 from federation.node.features import design, labels
+from federation.node.holdout import held_out
 from federation.node.node import Node
 from federation.node.opening import opened
 from federation.node.ownership import flags_size, owned_rows, sent_tokens
+from federation.node.records import Records
 from federation.training_plan import TrainingPlan
 from federation.updates import UPDATE_BOUND, encode_gradient, encode_update, held_inputs
 from models.architectures import Architecture, size
@@ -48,7 +50,7 @@ class TrainingRows:
 def training_tokens(node: Node, admitted: Admitted, plan: TrainingPlan) -> bytes:
     """Return the tokens of the clients that may train here: those with a target."""
     records = opened(node, admitted)
-    return sent_tokens(node, admitted, records, present(records.columns[plan.target]))
+    return sent_tokens(node, admitted, records, _may_train(node, plan, records))
 
 
 def training_rows(
@@ -75,7 +77,7 @@ def training_rows(
         start[last_layer(architecture)] = mine
     records = opened(node, admitted)
     target = records.columns[plan.target]
-    takes_part = present(target)
+    takes_part = _may_train(node, plan, records)
     if plan.owned:
         takes_part &= owned_rows(node, admitted, records, payload[:flags])
     features = design(records, training_layout.feature_fields(plan, node.catalogue))
@@ -87,6 +89,11 @@ def training_rows(
             node.catalogue.field(plan.target), architecture.objective, target[takes_part]
         ),
     )
+
+
+def _may_train(node: Node, plan: TrainingPlan, records: Records) -> npt.NDArray[np.bool_]:
+    """Say who has a target and is not held out: bool [n], sensitive."""
+    return present(records.columns[plan.target]) & ~held_out(node, plan, records)
 
 
 def training_share(

@@ -20,6 +20,9 @@ from federation.evaluation_layout import (
 from federation.evaluation_plan import EvaluationPlan
 from federation.node.admission import Admitted, admit
 from federation.node.evaluation_task import evaluation_sum, evaluation_tokens
+from federation.node.holdout import held_out
+from federation.node.opening import opened
+from federation.node.training_task import training_rows
 from federation.plans import canonical, read_plan
 from federation.training_layout import architecture_of
 from models.architectures import size
@@ -41,8 +44,8 @@ def model(tmp_path: Path, make_firm: Any) -> tuple[Any, bytes]:
     return firm, path.read_bytes()
 
 
-def planned(firm: Any, file: bytes, **changes: Any) -> EvaluationPlan:
-    training = firm.plan(kind="training", features=("age", "education"))
+def planned(firm: Any, file: bytes, *, holdout: float = 0.0, **changes: Any) -> EvaluationPlan:
+    training = firm.plan(kind="training", features=("age", "education"), holdout=holdout)
     values = {
         "kind": "evaluation",
         "catalogue": firm.catalogue.digest(),
@@ -103,12 +106,48 @@ def moved(firm: Any, plan: EvaluationPlan, file: bytes, **honesty: bool) -> list
     return distances
 
 
-@pytest.mark.parametrize("owned", [True, False])
+@pytest.mark.parametrize(("owned", "holdout"), [(True, 0.0), (False, 0.0), (True, 0.5)])
 def test_removing_a_client_everywhere_moves_the_counts_by_at_most_their_sensitivity(
-    model: tuple[Any, bytes], *, owned: bool
+    model: tuple[Any, bytes], *, owned: bool, holdout: float
 ) -> None:
     firm, file = model
-    assert max(moved(firm, planned(firm, file, owned=owned), file)) == 1  # the bound is tight
+    plan = planned(firm, file, owned=owned, holdout=holdout)
+    assert max(moved(firm, plan, file)) == 1  # the bound is tight
+
+
+def test_whom_a_training_holds_out_is_evaluated_and_nobody_else(model: tuple[Any, bytes]) -> None:
+    firm, file = model
+    plan = planned(firm, file, holdout=0.4, owned=False)
+    everyone = planned(firm, file, owned=False)
+    block = evaluation_block(plan, firm.catalogue)
+    trained = 0
+    for department in plan.cohort:
+        leg = admitted(firm, plan.training, "round", department, 0)
+        weights = np.zeros(size(architecture_of(plan.training, firm.catalogue)))
+        rows = training_rows(firm.nodes[department], leg, plan.training, weights.tobytes())
+        trained += len(rows.labels)
+    evaluated = exact(firm, plan, file, 0).sum() // block.scale
+    with_group = exact(firm, everyone, file, 0).sum() // block.scale
+    without_group = sum(
+        row["defaulted"] is not None and row["education"] is None
+        for rows in firm.rows.values()
+        for row in rows.values()
+    )
+    assert 0 < evaluated < with_group
+    assert with_group - evaluated <= trained <= with_group - evaluated + without_group
+
+
+def test_all_departments_hold_the_same_clients_out(model: tuple[Any, bytes]) -> None:
+    firm, file = model
+    plan = planned(firm, file, holdout=0.4)
+    chosen: dict[str, set[bool]] = {}
+    for department in plan.cohort:
+        records = opened(firm.nodes[department], admitted(firm, plan, "tokens", department, 0))
+        flags = held_out(firm.nodes[department], plan.training, records)
+        for client, flag in zip(records.client_ids, flags, strict=True):
+            chosen.setdefault(client, set()).add(bool(flag))
+    assert all(len(flags) == 1 for flags in chosen.values())
+    assert 0.2 < np.mean([True in flags for flags in chosen.values()]) < 0.6
 
 
 def test_a_saboteur_coordinator_who_makes_everyone_an_owner_breaks_the_bound(
