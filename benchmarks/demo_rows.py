@@ -64,7 +64,13 @@ def clients(target: str) -> Clients:
     columns = {name: column[labeled] for name, column in columns.items()}
     chosen = [f for f in catalogue.fields if f.name not in {*TARGETS, LATER}]
     ids = tuple(np.asarray(table.column("client_id").to_pylist())[labeled])
-    records = Records(department="firm", fields=tuple(columns), client_ids=ids, columns=columns)
+    records = Records(
+        department="firm",
+        fields=tuple(columns),
+        client_ids=ids,
+        columns=columns,
+        opened=dict.fromkeys(columns, np.ones(len(ids), np.bool_)),
+    )
     widths = [design(records, [f]).shape[1] for f in chosen]
     return Clients(
         features=design(records, chosen),
