@@ -70,6 +70,17 @@ def rows() -> list[Row]:
     ]
 
 
+def bare_leg() -> float:
+    """Return the seconds of a bare leg on our configuration."""
+    with TemporaryDirectory() as folder:
+        here = Path(folder)
+        enrolment = enrol("Bench", DEPARTMENTS, here / "keys", now=datetime.now(UTC))
+        with _ours(here / "ours", enrolment):
+            leg = _seconds(here / "ours")
+    del os.environ["PYTHONPATH"]
+    return leg
+
+
 def _question_leg(desk: Desk) -> float:
     """Ask the demo's question anew each time (another ρ) and return the median seconds of a leg."""
     request = tomllib.loads((DEMO / "question.toml").read_text())

@@ -56,7 +56,7 @@ def by_rows(target: str, split: str) -> Iterator[Figure]:
 def by_columns(target: str) -> Iterator[Figure]:
     """Hold owners and shared noise against neither, where departments hold different fields."""
     found = clients(target)
-    ways = {
+    ways: dict[str, dict[str, object]] = {
         "owned": {"owned": True},
         "shared noise": {"owned": False, "noise": "shared"},
         "owned, shared noise": {"owned": True, "noise": "shared"},
