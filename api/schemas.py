@@ -24,6 +24,9 @@ class Price(_Wire):
     delta: float
     remaining_rho: float = Field(description="what the purpose's pool has left")
     needs_approval: bool = Field(description="it waits until two officers agree")
+    owners_save: float = Field(
+        ge=1, description="how many times as wide the noise were if no client had one owner"
+    )
 
 
 class RunSummary(_Wire):

@@ -20,7 +20,8 @@ def check(plan: AnyPlan, catalogue: Catalogue) -> None:
         HouseholdUnprotected: it opens a field of level 3 or 4 and its unit is the client.
         FieldsNotNeeded: it names a field that no department of its cohort holds.
         PlanInvalid: more clients of a household than the catalogue lets count, a mean of something
-            else than a number, a target without exactly two labels, too many cells.
+            else than a number, a target that cannot be learned so or that a department of the
+            cohort does not hold, too many cells.
         ModelError: the network is beyond its limits.
         UnknownField: the catalogue has no such field.
         NoiseTooSmall: ρ is so large that the noise of one department would be too small.
@@ -38,6 +39,7 @@ def check(plan: AnyPlan, catalogue: Catalogue) -> None:
             layout.question_blocks(plan, catalogue)
         case TrainingPlan():
             training_layout.architecture_of(plan, catalogue)
+            training_layout.check_labels_held(plan, catalogue)
         case CubePlan():
             cube_layout.cube_layout(plan, catalogue)
         case EvaluationPlan():

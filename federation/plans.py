@@ -5,6 +5,7 @@ checks the same bytes. Public keys and bounds are not repeated in it: the plan n
 the catalogue they stand in, and a node with another catalogue refuses. All of a plan is public.
 """
 
+import math
 from hashlib import sha256
 from typing import Annotated
 
@@ -41,6 +42,21 @@ def read_plan(data: bytes | dict[str, object]) -> AnyPlan:
         return _PLAN.validate_json(data) if isinstance(data, bytes) else _PLAN.validate_python(data)
     except ValidationError as error:
         raise PlanInvalid(explain(error)) from None
+
+
+def owners_save(plan: AnyPlan) -> float:
+    """Return how many times as wide the noise would be if no client had one owner; 1 if none has.
+
+    A sum over n departments has noise in proportion to the k = n departments a client moves, a
+    local step in proportion to the root of what ρ is divided by.
+    """
+    match plan:
+        case TrainingPlan(owned=True, noise="local"):
+            return math.sqrt(len(plan.cohort))
+        case QuestionPlan(owned=True) | EvaluationPlan(owned=True) | TrainingPlan(owned=True):
+            return float(len(plan.cohort))
+        case _:
+            return 1.0
 
 
 _PLAIN = {

@@ -71,7 +71,7 @@ def recipe(*, clients: int, network: bool, noise: Literal["local", "shared"]) ->
     """Return the values a plan takes where it names none, by their names in a plan.
 
     With shared noise a round is one step, so the rounds are as many as the steps would have been,
-    at most 100; the momentum then never starts anew.
+    at most 100; the momentum then never starts anew, so the learning rate is two thirds.
 
     Args:
         clients: about how many the whole cohort has; public.
@@ -88,5 +88,7 @@ def recipe(*, clients: int, network: bool, noise: Literal["local", "shared"]) ->
         if network:
             found["linear_rounds"] = rounds * found["linear_rounds"] // found["rounds"]
         found |= {"rounds": rounds, "local_steps": 1}
-        found["learning_rate"] /= 2
+        for rate in ("learning_rate", "linear_learning_rate"):
+            if rate in found:
+                found[rate] *= 2 / 3
     return found

@@ -81,6 +81,21 @@ def architecture_of(plan: TrainingPlan, catalogue: Catalogue) -> Architecture:
     return architecture
 
 
+def check_labels_held(plan: TrainingPlan, catalogue: Catalogue) -> None:
+    """Refuse a cohort with a department that holds no labels: it would take part with noise alone.
+
+    Raises:
+        PlanInvalid: names who takes part and who cannot.
+    """
+    holders = catalogue.field(plan.target).departments
+    if lacking := [name for name in plan.cohort if name not in holders]:
+        able = ", ".join(name for name in plan.cohort if name in holders) or "nobody"
+        raise PlanInvalid(
+            f"cohort: {', '.join(lacking)} holds no {plan.target}: leave it out; "
+            f"{able} can take part"
+        )
+
+
 def architecture_in(plan: TrainingPlan, catalogue: Catalogue, number: int) -> Architecture:
     """Return the shape of what is trained in a round: the plan's model, or first its linear part.
 

@@ -33,6 +33,9 @@ def price_table(price: Json) -> Table:
     table.add_row("costs", f"ε = {price['epsilon']:.4g} at δ = {price['delta']:.0e}")
     table.add_row("in ρ", f"{price['rho']:.4g}, of {price['remaining_rho']:.4g} left now")
     table.add_row("needs two officers", "yes" if price["needs_approval"] else "no")
+    if price["owners_save"] > 1:
+        saved = f"without one owner a client, noise were {price['owners_save']:.2g} times as wide"
+        table.add_row("ownership", saved)
     return table
 
 

@@ -40,7 +40,7 @@ from federation.coordinator.settings import CoordinatorSettings
 from federation.database import open_database
 from federation.errors import CohortTooSmall, PlanInvalid, RequestMismatch
 from federation.evaluation_plan import EvaluationPlan
-from federation.plans import AnyPlan, canonical, digest, read_plan
+from federation.plans import AnyPlan, canonical, digest, owners_save, read_plan
 from federation.question_plan import QuestionPlan
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
@@ -159,6 +159,7 @@ def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:
         "delta": delta.value,
         "remaining_rho": min(state.remaining for state in pools).value,
         "needs_approval": needs_approval(plan, desk),
+        "owners_save": owners_save(plan),
     }
 
 

@@ -20,6 +20,7 @@ def training_result(
         "features": list(plan.features),
         "inputs": architecture.inputs,
         "hidden": list(architecture.hidden),
+        "cohort": list(plan.cohort),
         "rounds": plan.rounds,
         "rounds_done": rounds_done,
         "local_steps": plan.local_steps,

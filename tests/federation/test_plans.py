@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import PlanInvalid
-from federation.plans import canonical, digest, read_plan
+from federation.plans import canonical, digest, owners_save, read_plan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
 
@@ -132,3 +132,25 @@ def test_only_an_owned_question_moves_one_department() -> None:
     owned, counted = read_plan(QUESTION), read_plan(QUESTION | {"owned": False})
     assert owned.bound.departments == 1
     assert counted.bound.departments == 3
+
+
+@pytest.mark.parametrize(
+    ("plan", "factor"),
+    [
+        (QUESTION, 3.0),
+        (QUESTION | {"owned": False}, 1.0),
+        (TRAINING, 1.0),
+        (TRAINING | {"owned": True}, 2**0.5),
+        (TRAINING | {"owned": True, "noise": "shared", "local_steps": 1}, 2.0),
+    ],
+)
+def test_a_plan_says_what_owners_save(plan: dict[str, object], factor: float) -> None:
+    """The factor is that of the noise itself, by the widths that the plans ask for."""
+    assert owners_save(read_plan(plan)) == pytest.approx(factor)
+    owned, alone = read_plan(plan), read_plan(plan | {"owned": False})
+    if isinstance(owned, TrainingPlan) and isinstance(alone, TrainingPlan):
+        width = [
+            p.bound.departments ** (p.noise == "shared") / p.rho_of_step.value**0.5
+            for p in (alone, owned)
+        ]
+        assert width[0] / width[1] == pytest.approx(factor)

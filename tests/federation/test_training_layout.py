@@ -31,6 +31,7 @@ FACTS: tuple[dict[str, Any], ...] = (
     {"name": "school", "kind": "category", "categories": ("low", "middle", "high")},
     {"name": "sex", "kind": "category", "categories": ("f", "m")},
     {"name": "defaulted", "kind": "flag"},
+    {"name": "moved", "kind": "flag", "departments": ("risk",)},
 )
 CATALOGUE = Catalogue(
     name="test",
@@ -108,6 +109,11 @@ def test_a_target_that_cannot_be_learned_so_is_refused_with_what_it_needs(
     plan = training(target=target, objective=objective, features=("city",))
     with pytest.raises(PlanInvalid, match=problem):
         plan_check.check(plan, CATALOGUE)
+
+
+def test_a_department_without_labels_is_named_and_so_is_who_can_take_part() -> None:
+    with pytest.raises(PlanInvalid, match=r"advisory holds no moved.*risk can take part"):
+        plan_check.check(training(target="moved"), CATALOGUE)
 
 
 def test_an_architecture_beyond_the_limit_is_refused() -> None:
