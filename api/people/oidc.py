@@ -11,10 +11,11 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import quote
 
 import httpx
-from authlib.integrations.base_client.errors import OAuthError
-from authlib.integrations.httpx_client import OAuth2Client
+from authlib.common.errors import AuthlibBaseError
+from authlib.oauth2.client import OAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -99,8 +100,8 @@ class Provider:
             if len(self._flows) >= _MOST_FLOWS:
                 raise ProviderUnavailable("too many sign-ins are under way")
             self._flows[state] = flow
-        with self._client() as client:
-            address, _state = client.create_authorization_url(
+        with self._http() as http:
+            address, _state = self._client(http).create_authorization_url(
                 found.authorization_endpoint, state=state, nonce=nonce, code_verifier=verifier
             )
         return Begun(address=address, binding=binding)
@@ -128,14 +129,15 @@ class Provider:
             raise FlowUnknown
         found = self._discover()
         try:
-            with self._client() as client:
-                token = client.fetch_token(
-                    found.token_endpoint, code=code, code_verifier=flow.verifier
+            with self._http() as http:
+                token = self._client(http).fetch_token(
+                    found.token_endpoint,
+                    code=code,
+                    code_verifier=flow.verifier,
+                    auth=self._credentials(),
                 )
-                keys = KeySet.import_key_set(
-                    client.request("GET", found.jwks_uri, withhold_token=True).json()
-                )
-        except OAuthError:
+                keys = KeySet.import_key_set(http.get(found.jwks_uri).raise_for_status().json())
+        except AuthlibBaseError:
             raise ProviderRefused("does not accept the code") from None
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError) as error:
             raise ProviderUnavailable(type(error).__name__) from None
@@ -170,8 +172,8 @@ class Provider:
     def _discover(self) -> _Metadata:
         issuer = self._settings.issuer.rstrip("/")
         try:
-            with httpx.Client(timeout=_TIMEOUT_S, trust_env=False) as client:
-                answer = client.get(f"{issuer}/.well-known/openid-configuration")
+            with self._http() as http:
+                answer = http.get(f"{issuer}/.well-known/openid-configuration")
             found = _Metadata.model_validate(answer.raise_for_status().json())
         except (httpx.HTTPError, ValidationError, ValueError) as error:
             raise ProviderUnavailable(type(error).__name__) from None
@@ -179,17 +181,25 @@ class Provider:
             raise ProviderUnavailable("it names another issuer")
         return found
 
-    def _client(self) -> Any:  # noqa: ANN401 - authlib has no types
+    def _client(self, http: httpx.Client) -> Any:  # noqa: ANN401 - authlib has no types
         settings = self._settings
         return OAuth2Client(
+            http,
             client_id=settings.client_id,
-            client_secret=settings.client_secret.read_text(encoding="utf-8").strip(),
             scope=" ".join(settings.scopes),
             redirect_uri=settings.redirect_url,
             code_challenge_method="S256",
-            timeout=_TIMEOUT_S,
-            trust_env=False,
         )
+
+    def _credentials(self) -> httpx.BasicAuth:
+        """Encode ours as RFC 6749, section 2.3.1, wants it."""
+        secret = self._settings.client_secret.read_text(encoding="utf-8").strip()
+        return httpx.BasicAuth(quote(self._settings.client_id, ""), quote(secret, ""))
+
+    @staticmethod
+    def _http() -> httpx.Client:
+        # trust_env: a proxy of the machine is none of the provider's business.
+        return httpx.Client(timeout=_TIMEOUT_S, trust_env=False)
 
 
 def identity_of(claims: Mapping[str, Any], issuer: str, settings: OidcSettings) -> Identity:

@@ -1,9 +1,8 @@
 """Where the firm's provider is, and which of its claims make which role."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FilePath, field_validator
 
 from api.people.roles import STAFF_ROLES, Role
 
@@ -23,7 +22,7 @@ class OidcSettings(BaseModel):
 
     issuer: str
     client_id: str = Field(min_length=1)
-    client_secret: Path
+    client_secret: FilePath
     redirect_url: str
     scopes: tuple[str, ...] = ("openid", "profile")
     name_claim: str = "preferred_username"
