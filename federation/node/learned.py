@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     delete,
+    func,
     insert,
     select,
 )
@@ -72,6 +73,14 @@ class Learned:
                 select(_LAYERS.c.weights).where(_LAYERS.c.plan == plan, _LAYERS.c.attempt == number)
             )
         return None if found is None else np.frombuffer(found, dtype="<f8").astype(np.float64)
+
+    def newest_personal(self, plan: str) -> Vector | None:
+        """Return the personal last layer of a plan's newest attempt, float64, if there is one."""
+        with self._engine.connect() as db:
+            attempt: int | None = db.scalar(
+                select(func.max(_LAYERS.c.attempt)).where(_LAYERS.c.plan == plan)
+            )
+        return None if attempt is None else self.personal((plan, attempt))
 
     def keep_personal(self, attempt: Attempt, layer: Vector) -> None:
         """Keep the last layer in place of the one of the round before."""

@@ -16,6 +16,7 @@ from federation.errors import SettingsInvalid
 from federation.node.journal import Journal
 from federation.node.kept_consent import KeptConsent
 from federation.node.keys import load_keys, noise_secret
+from federation.node.learned import Learned
 from federation.node.policy import Policy, load_policy
 from federation.node.records import Source
 from federation.node.settings import NodeSettings
@@ -38,6 +39,7 @@ class OwnNode:
     ledger: Ledger = field(repr=False)
     journal: Journal = field(repr=False)
     stop_switch: StopSwitch = field(repr=False)
+    learned: Learned = field(repr=False)
     _noise: NoisePool = field(repr=False)
     _consent: KeptConsent = field(repr=False)
     _service: Ed25519PublicKey = field(repr=False)
@@ -95,6 +97,7 @@ def open_own(settings: NodeSettings) -> OwnNode:
         ledger=ledger,
         journal=Journal(engine),
         stop_switch=StopSwitch(department=settings.department, file=settings.stopped),
+        learned=Learned(engine),
         _noise=NoisePool(settings.noise, noise_secret(keys.identity), online=draw_noise),
         _consent=KeptConsent(engine),
         _service=Ed25519PublicKey.from_public_bytes(roster.consent),

@@ -18,11 +18,12 @@ from federation.errors import PlanInvalid
 from federation.node.features import design
 from federation.node.own import OwnNode
 from federation.node.records import Records, open_records
-from federation.plans import AnyPlan
+from federation.plans import AnyPlan, digest
 from federation.training_plan import TrainingPlan
 from models.architectures import Architecture
 from models.errors import ModelFileInvalid
 from models.files import read_model
+from models.parameters import last_layer
 from models.vectors import Vector
 
 
@@ -53,6 +54,8 @@ def open_model(
 ) -> OwnModel:
     """Read a model's weights, if they are of this plan, and of the file that the registry names.
 
+    A personal last layer is the one this node kept of the plan's newest attempt.
+
     Args:
         path: a file of ``models.files``.
         plan: that trained the model.
@@ -60,13 +63,12 @@ def open_model(
         registered: SHA-256 of the file in hex, as the registry tells it; None asks nobody.
 
     Raises:
-        PlanInvalid: the plan is no training, of another catalogue, or leaves the last layer apart.
+        PlanInvalid: the plan is no training or of another catalogue, or has a personal last layer
+            and this node none.
         ModelFileInvalid: the file cannot be read, was changed, is another one than the registry's,
             or not of the plan's shape.
     """
     training = training_of(plan, node)
-    if training.personal:
-        raise PlanInvalid("personal: the model's file lacks this department's own last layer")
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -80,6 +82,11 @@ def open_model(
         raise ModelFileInvalid(
             path=path.name, reason="its shape is not the one of the plan's model"
         )
+    if training.personal:
+        mine = node.learned.newest_personal(digest(training).hex())
+        if mine is None:
+            raise PlanInvalid("personal: this node has no last layer of its own; it never trained")
+        weights[last_layer(architecture)] = mine
     return OwnModel(plan=training, architecture=architecture, weights=weights, sha256=found)
 
 

@@ -12,8 +12,14 @@ from federation.errors import ClientNotCovered, PlanInvalid
 from federation.node.own_files import write_own
 from federation.node.own_model import open_model, own_rows
 from federation.node.scoring import NEVER_TO_BE_SHARED, score_of, scored, to_parquet
+from federation.plans import digest
+from federation.rounds import drive
+from federation.training_journey import train_model
+from federation.training_layout import architecture_of
 from models.errors import ModelFileInvalid
 from models.evaluate import scores
+from models.files import save
+from models.parameters import last_layer
 
 SECONDS = 1_800_000_000
 
@@ -91,6 +97,33 @@ def test_nothing_of_a_client_is_in_a_repr(firm: Any, own: Any, model_of: Any) ->
     text = repr((node, model, found, own_rows(node, model.plan, now=SECONDS)))
     assert "CL0" not in text
     assert node.pseudonym_key.hex() not in text
+
+
+def test_a_personal_last_layer_is_the_nodes_own(
+    firm: Any, own: Any, model_of: Any, tmp_path: Any
+) -> None:
+    plan = firm.plan(
+        kind="training",
+        target="defaulted",
+        features=("age", "education", "income"),
+        rounds=1,
+        local_steps=2,
+        hidden=(4,),
+        personal=True,
+    )
+    node = own(firm)
+    with pytest.raises(PlanInvalid, match="never trained"):
+        model_of(firm, node, hidden=(4,), personal=True, local_steps=2)
+    progress = drive(train_model(firm.brief(plan)), firm.exchange)
+    file = tmp_path / "personal.safetensors"
+    shape = architecture_of(plan, firm.catalogue)
+    save(file, shape, progress.average())
+    model = open_model(file, plan, node)
+    place = last_layer(shape)
+    mine = firm.nodes["risk"].learned.newest_personal(digest(plan).hex())
+    assert np.array_equal(model.weights[place], mine)
+    assert not np.array_equal(model.weights[place], progress.average()[place])
+    assert np.array_equal(model.weights[: place.start], progress.average()[: place.start])
 
 
 def test_an_expired_snapshot_scores_nobody(firm: Any, own: Any, model_of: Any) -> None:
