@@ -7,6 +7,7 @@ chi-squared test, the part within the interval by a binomial test, each false on
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,18 @@ import numpy.typing as npt
 import pytest
 import scipy.stats
 
+from federation.coordinator.evaluation_result import evaluation_result
 from federation.coordinator.question_result import question_result
-from federation.plans import AnyPlan, digest
+from federation.evaluation_journey import evaluate_model
+from federation.evaluation_plan import EvaluationPlan
+from federation.plans import AnyPlan, digest, read_plan
 from federation.question_journey import ask_question
 from federation.question_plan import QuestionPlan
 from federation.rounds import Brief, drive
 from federation.training_journey import train_model
+from federation.training_layout import architecture_of
 from federation.training_plan import TrainingPlan
+from models.files import save
 from privacy.lattice import IntVector
 from privacy.mechanisms import draw_noise
 from privacy.noise_shares import Noise, share_sigma
@@ -116,12 +122,43 @@ def training_counts(firm: Any, releases: int) -> dict[str, Misses]:
     return {"training's noisy count": Misses(np.array(errors), promised)}
 
 
+def evaluation_counts(firm: Any, releases: int) -> dict[str, Misses]:
+    """Evaluate a model that says one half of everybody: all stand in the bin above the middle."""
+    training = firm.plan(kind="training")
+    file = firm.folder / "m.safetensors"
+    save(file, architecture_of(training, firm.catalogue), np.zeros(3))
+    weights = file.read_bytes()
+    plan = read_plan(
+        {
+            "kind": "evaluation",
+            "training": training.model_dump(mode="json"),
+            "run": "0" * 16,
+            "sha256": sha256(weights).hexdigest(),
+            "bins": 8,
+            **{key: getattr(training, key) for key in ("catalogue", "purpose", "cohort", "reason")},
+            "rho": 0.1,
+        }
+    )
+    assert isinstance(plan, EvaluationPlan)
+    truth = np.zeros((2, plan.bins))
+    for row in firm.join("defaulted").values():
+        truth[int(row["defaulted"]), plan.bins // 2] += 1
+    errors, promised = [], []
+    for attempt in range(releases):
+        brief = brief_of(firm, plan, attempt)
+        released = drive(evaluate_model(brief, model=weights), firm.exchange)
+        told = evaluation_result(plan, firm.catalogue, released.values.tolist())
+        errors.append(np.array(told["counts"]) - truth.ravel())
+        promised.append(np.full(truth.size, told["count_half_width"]))
+    return {"an evaluation's counts": Misses(np.concatenate(errors), np.concatenate(promised))}
+
+
 Measured = Callable[[Any, int], Mapping[str, Misses]]
 
 
 @pytest.mark.parametrize(
     ("measured", "releases"),
-    [(count_and_mean, 100), (group_by_counts, 50), (training_counts, 200)],
+    [(count_and_mean, 100), (group_by_counts, 50), (training_counts, 200), (evaluation_counts, 13)],
 )
 def test_200_figures_err_as_they_promise(firm: Any, measured: Measured, releases: int) -> None:
     found = measured(firm, releases)
@@ -144,6 +181,7 @@ def scaled(factor: float) -> Noise:
         (group_by_counts, 20, 0.5),
         (group_by_counts, 20, 2.0),
         (training_counts, 100, 0.5),
+        (evaluation_counts, 8, 0.5),
     ],
 )
 def test_noise_of_another_width_than_promised_is_noticed(
