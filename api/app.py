@@ -29,6 +29,7 @@ from api.routes import (
     health,
     live,
     models,
+    monitors,
     oidc,
     people,
     plans,
@@ -49,6 +50,7 @@ from federation.coordinator.heartbeat import Heartbeat
 from federation.coordinator.settings import load_coordinator_settings
 
 ROUTES = (
+    monitors,
     plans,
     cubes,
     live,

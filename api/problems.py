@@ -174,6 +174,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     federation.NodeStopped: _kind(_DOWN, "node-stopped", "The department has stopped its node"),
     federation.ClientNotCovered: _kind(_NO, "client-not-covered", "Not covered for this"),
     # its coordinator
+    coordinator.MonitorUnknown: _kind(_GONE, "monitor-unknown", "No such monitor"),
+    coordinator.MonitorRefused: _kind(_BAD, "monitor-refused", "It cannot be watched"),
     coordinator.SqlRefused: _kind(_BAD, "sql-refused", "The SQL is not understood"),
     coordinator.FilterTooNarrow: _kind(_NO, "filter-too-narrow", "The filter is too narrow"),
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),

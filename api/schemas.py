@@ -66,11 +66,13 @@ class Submitted(RunView):
     """A run as the asker first sees it.
 
     new: this request made it; otherwise it was there, for the same key or the same question.
-    free: it had been answered, and nothing was spent.
+    free: it had been answered, and nothing was spent. follows: the run answers another question;
+    what this one asks follows from its release, and ``result`` tells it.
     """
 
     new: bool
     free: bool
+    follows: bool = False
     first_answered_at: datetime | None
 
     @classmethod
@@ -79,7 +81,9 @@ class Submitted(RunView):
         run = submission.run
         free = run.state is RunState.RELEASED
         answered = _time(run.ended_at) if free else None
-        told = {"new": submission.new, "free": free, "first_answered_at": answered}
+        told: dict[str, Any] = {"new": submission.new, "free": free, "first_answered_at": answered}
+        if submission.result is not None:
+            told |= {"result": submission.result, "follows": True}
         return cls.model_validate(_view(run) | told)
 
 

@@ -21,6 +21,7 @@ from api.cli import (
     overseeing,
     people,
     planning,
+    watching,
 )
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.demo.run import Options, run_demo
@@ -50,6 +51,7 @@ app.add_typer(model.app, epilog=EPILOG)
 app.add_typer(node.app, epilog=EPILOG)
 app.add_typer(people.app, epilog=EPILOG)
 app.add_typer(cube.app, epilog=EPILOG)
+app.add_typer(watching.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,

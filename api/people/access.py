@@ -31,6 +31,10 @@ _VERSION: Final = "/api/v1/models/{name}/{version}"
 ACCESS: Final[Mapping[str, Who | None]] = {
     "POST /api/v1/questions": ASKERS,
     "POST /api/v1/sql": ASKERS,
+    "POST /api/v1/monitors": ASKERS,
+    "GET /api/v1/monitors": STAFF,
+    "GET /api/v1/monitors/{run_id}": STAFF,
+    "DELETE /api/v1/monitors/{run_id}": ASKERS,
     "POST /api/v1/trainings": TRAINERS,
     "POST /api/v1/evaluations": TRAINERS,
     "POST /api/v1/cubes": TRAINERS,

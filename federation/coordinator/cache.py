@@ -61,10 +61,14 @@ def standing_run(
         data: each department's data epoch, as it announced it last. A released run stands while
             those of its cohort are what they were when it was carried out.
     """
-    now = {department: data.get(department, "") for department in plan.cohort}
     for each in epochs:
         for run in runs.answering(question_name(plan, each, policy)):
-            same = (run.data or dict.fromkeys(plan.cohort, "")) == now
-            if run.state is not RunState.RELEASED or same:
+            if run.state is not RunState.RELEASED or of_this_data(run, plan, data):
                 return run
     return None
+
+
+def of_this_data(run: Run, plan: AnyPlan, data: Mapping[str, str]) -> bool:
+    """Say whether a released run was answered from the data that a plan's cohort has now."""
+    now = {department: data.get(department, "") for department in plan.cohort}
+    return (run.data or dict.fromkeys(plan.cohort, "")) == now

@@ -6,6 +6,7 @@ Everything here happens before any node hears of the plan, and nothing here touc
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Engine
 
@@ -16,12 +17,14 @@ from federation import plan_check
 from federation.budgets import keep_to_policy
 from federation.coordinator.cache import (
     name_of_policy,
+    of_this_data,
     question_name,
     run_name,
     standing_epochs,
     standing_run,
 )
 from federation.coordinator.data_epochs import DataEpochs
+from federation.coordinator.derived import answered_by
 from federation.coordinator.documents import keep_documents
 from federation.coordinator.evidence_log import (
     Evidence,
@@ -200,6 +203,8 @@ def submit(
     seconds = int(at.timestamp())
     if (answered := standing_answer(plan, desk, epoch=epoch, at=seconds)) is not None:
         return Submission(run=answered, new=False)
+    if (follows := follows_from(plan, desk, epoch=epoch, at=seconds)) is not None:
+        return Submission(run=follows[0], new=False, result=follows[1])
     waiting = needs_approval(plan, desk)
     attempt = desk.runs.attempts(name, question)
     run = run_name(question, attempt)
@@ -228,6 +233,17 @@ def standing_answer(plan: AnyPlan, desk: Desk, *, epoch: int, at: int) -> Run | 
     epochs = standing_epochs(desk.runs, epoch=epoch, span=desk.settings.answers_stand_s, at=at)
     policy, data = name_of_policy(desk.policy), desk.data_epochs.all()
     return standing_run(plan, desk.runs, epochs=epochs, policy=policy, data=data)
+
+
+def follows_from(
+    plan: AnyPlan, desk: Desk, *, epoch: int, at: int
+) -> tuple[Run, dict[str, Any]] | None:
+    """Return a stored release that answers a question for free now, and what it tells of it."""
+    epochs = standing_epochs(desk.runs, epoch=epoch, span=desk.settings.answers_stand_s, at=at)
+    stored = desk.runs.released_in(epochs, name_of_policy(desk.policy))
+    data = desk.data_epochs.all()
+    there = [run for run in stored if of_this_data(run, plan, data)]
+    return answered_by(plan, there, desk.catalogue, threshold=desk.policy.least_count)
 
 
 def check(plan: AnyPlan, desk: Desk) -> None:

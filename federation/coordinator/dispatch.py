@@ -16,7 +16,6 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent.errors import ConsentError
-from federation.coordinator.approvals import settle_all
 from federation.coordinator.desk import Desk, open_desk
 from federation.coordinator.endings import end_refused, end_released
 from federation.coordinator.epochs import (
@@ -45,6 +44,7 @@ from federation.coordinator.sessions import (
     remember,
 )
 from federation.coordinator.settings import CoordinatorSettings
+from federation.coordinator.tending import tend
 from federation.coordinator.trainings import Trainings
 from federation.cube_plan import CubePlan
 from federation.errors import (
@@ -126,19 +126,12 @@ class Dispatcher:
             listen(self.desk, self.roster.names, self.sessions, self.exchange, now=now)
 
     def _tend(self) -> None:
-        """Now and then: a sign of life, a checkpoint, and an end to what has run out.
-
-        Authorizations that have ended are closed without this: it writes their end down.
-        """
+        """Now and then: a sign of life, a checkpoint, and what the desk itself has to do."""
         if self.now() >= self.tended_at + TEND_S:
             self.alive()
             publish_if_grown(self.desk.evidence)
             self.tended_at = self.now()
-            self.desk.register.expire(datetime.now(UTC))
-            try:
-                settle_all(self.desk, datetime.now(UTC))
-            except PrivacyError as error:  # the ledger's: whoever asks next is told
-                _log.error("approvals wait", error=type(error).__name__)
+            tend(self.desk, datetime.now(UTC))
 
 
 def open_dispatcher(settings: CoordinatorSettings, exchange: Exchange) -> Dispatcher:

@@ -146,3 +146,19 @@ class SqlRefused(FederationError):
         self.line = line
         self.column = column
         self.reason = reason
+
+
+class MonitorUnknown(FederationError):
+    """There is no monitor with this id."""
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__(f"There is no monitor {monitor!r}. List the monitors to find its id.")
+        self.monitor = monitor
+
+
+class MonitorRefused(FederationError):
+    """A question that cannot be watched; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"It cannot be watched: {reason}. Ask it by itself, or change it.")
+        self.reason = reason

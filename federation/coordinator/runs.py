@@ -65,10 +65,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A run, and whether this submission made it or found it."""
+    """A run, and whether this submission made it or found it.
+
+    result: what a stored release tells of another question than the run's own, or None.
+    """
 
     run: Run
     new: bool
+    result: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +192,15 @@ class Runs:
         query = select(RUNS).where(RUNS.c.question == question, ~dead)
         with self._engine.connect() as db:
             return [_run(row) for row in db.execute(query.order_by(RUNS.c.number.desc()))]
+
+    def released_in(self, epochs: list[int], policy: str) -> list[Run]:
+        """Return the newest releases of some consent epochs under one policy, newest first."""
+        row = RUNS.c
+        query = select(RUNS).where(
+            row.state == RunState.RELEASED, row.epoch.in_(epochs), row.policy == policy
+        )
+        with self._engine.connect() as db:
+            return [_run(r) for r in db.execute(query.order_by(row.number.desc()).limit(100))]
 
     def epochs_since(self, at: int) -> list[int]:
         """Return the consent epochs, newest first, in which plans came in since a time."""

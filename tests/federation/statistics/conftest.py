@@ -13,6 +13,7 @@ from consent.catalogue import Catalogue, Field
 from consent.purposes import Purpose
 from federation import layout
 from federation.coordinator.question_result import question_result
+from federation.node.columns import present
 from federation.node.features import cells
 from federation.node.question_sums import bounded, meets
 from federation.node.records import Records
@@ -60,6 +61,7 @@ class World:
             fields=tuple(self.columns),
             client_ids=tuple(f"C{n}" for n in range(size)),
             columns=self.columns,
+            opened={name: present(column) for name, column in self.columns.items()},
         )
 
     def without(self, row: int) -> "World":
@@ -191,3 +193,9 @@ def noised() -> Callable[..., list[dict[str, Any]]]:
 @pytest.fixture(scope="session")
 def uniform() -> Callable[[str, int], npt.NDArray[np.float64]]:
     return _uniform
+
+
+@pytest.fixture(scope="session")
+def silent() -> Callable[[QuestionPlan, World], list[Release]]:
+    """Return a function that releases a question's sums with noise that happens to be zero."""
+    return lambda plan, world: released(plan, world.exact(plan), silence)
