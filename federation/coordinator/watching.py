@@ -8,7 +8,6 @@ again. A monitor is ticked by one process, in order.
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -98,7 +97,7 @@ def tick_all(desk: Desk, at: datetime) -> None:
         if seen != monitor.history:
             monitors.move(monitor, history=seen)
         if monitor.state is MonitorState.WATCHING and monitor.next_at <= int(at.timestamp()):
-            _tick(replace(monitor, history=seen), monitors, desk, at)
+            _tick(monitors.get(monitor.id), monitors, desk, at)
 
 
 def _tick(monitor: Monitor, monitors: Monitors, desk: Desk, at: datetime) -> None:
@@ -111,9 +110,7 @@ def _tick(monitor: Monitor, monitors: Monitors, desk: Desk, at: datetime) -> Non
         state=MonitorState.ENDED if last else MonitorState.WATCHING,
     ):
         return
-    moved = replace(
-        monitor, begun=begun, state=MonitorState.ENDED if last else MonitorState.WATCHING
-    )
+    moved = monitors.get(monitor.id)
     _let_go(monitor, desk, at)
     entry: dict[str, Any] = {"at": seconds, "run": None, "changes": None, "refusal": None}
     try:

@@ -75,11 +75,13 @@ def desk(desk_at: Callable[..., Desk], tmp_path_factory: pytest.TempPathFactory)
     taken = desk.runs.take()
     assert taken is not None
     finish(taken, desk)
-    idle = submit(plan_of(QUESTION | {"rho": 0.01}, desk), desk, asker="ann", now=AT).run
+    idle = submit(
+        plan_of(QUESTION | {"rho": 0.01, "by": ["age"]}, desk), desk, asker="ann", now=AT
+    ).run
     desk.ledger.abandon(idle.id, AT)
     desk.runs.take()
     desk.runs.end_refused(idle.id, code="DepartmentMissing", text="nobody came", now=1)
-    submit(plan_of(QUESTION | {"rho": 0.02}, desk), desk, asker="ann", now=AT)
+    submit(plan_of(QUESTION | {"rho": 0.02, "by": ["age"]}, desk), desk, asker="ann", now=AT)
     publish(desk.evidence)
     return desk
 
