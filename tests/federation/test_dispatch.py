@@ -160,7 +160,7 @@ def test_silence_in_a_leg_that_spends_stays_spent(coordinator: Coordinator) -> N
 def test_a_worker_that_restarted_is_greeted_again(coordinator: Coordinator) -> None:
     assert coordinator.ask(QUESTION).state is RunState.RELEASED
     coordinator.wire.firm.open("research")
-    run = coordinator.ask(QUESTION | {"rho": 0.4})
+    run = coordinator.ask(QUESTION | {"rho": 0.6})
     assert run.state is RunState.RELEASED, run.refusal
     assert coordinator.wire.legs == ["hello", "tokens", "sum", "tokens", "hello", "tokens", "sum"]
 
