@@ -74,7 +74,8 @@ class GrantRefused(DoorError):
         self.role = role
         self.granted = granted
         super().__init__(
-            f"The role {role!r} may not make an account of role {granted!r}: ask a privacy officer."
+            f"The role {role!r} may not keep accounts of role {granted!r}: ask a privacy officer, "
+            "or for officers whoever keeps the coordinator's machine."
         )
 
 

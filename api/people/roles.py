@@ -30,10 +30,14 @@ STAFF_ROLES: Final = tuple(role for role in Role if role is not Role.CLIENT)
 """Every role of the firm's own people."""
 
 GRANTS: Final[Mapping[Role, frozenset[Role]]] = {
-    Role.PRIVACY_OFFICER: frozenset(Role),
+    Role.PRIVACY_OFFICER: frozenset(Role) - {Role.PRIVACY_OFFICER},
     Role.STEWARD: frozenset({Role.CLIENT}),
 }
-"""Whom a role may give an account. Whoever gets one grants nothing that the giver could not."""
+"""Whom a role may give an account. Whoever gets one grants nothing that the giver could not.
+
+No officer makes an officer, or renews one's link: two officers must be two people. The machine's
+owner does (``infosandbox people add``), and the firm's provider.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -115,3 +115,12 @@ def test_a_token_and_an_account_of_one_name_have_one_role(settings: Settings) ->
     Accounts(engine).add(name="analyst", role=Role.PRIVACY_OFFICER, made_by="test", now=1)
     with pytest.raises(TokensInvalid, match="another role"), TestClient(create_app(settings)):
         pass
+
+
+def test_no_officer_becomes_two(open_session: Open) -> None:
+    officer = open_session("privacy_officer")
+    made = officer.post(PEOPLE, json={"name": "sock", "role": "privacy_officer"})
+    renewed = officer.post(f"{PEOPLE}/privacy_officer_person/link")
+    closed = officer.delete(f"{PEOPLE}/privacy_officer_person")
+    assert [made.status_code, renewed.status_code, closed.status_code] == [403] * 3
+    assert made.json()["type"].endswith(":grant-refused")
