@@ -61,14 +61,31 @@ def columns_of(
     rows = result["rows"]
     names = [_name(row["cell"], language) for row in rows]
     wide = label.get("interval_with_sampling", {})
-    fields = list(rows[0]["means"]) if rows else []
     counts = [(row["count"], None) for row in rows]
     found = [_column(None, names, counts, catalogue, language)]
-    for field in fields:
-        widths = wide.get(f"mean {field}", [None] * len(rows))
-        means = [(row["means"][field], w) for row, w in zip(rows, widths, strict=True)]
-        found.append(_column(field, names, means, catalogue, language))
+    for group, key in _figures_of(rows):
+        widths = wide.get(f"mean {key}") if group == "means" else None
+        spread = widths if isinstance(widths, list) else [None] * len(rows)
+        figures = [(row[group][key], w) for row, w in zip(rows, spread, strict=True)]
+        column = _column(key, names, figures, catalogue, language)
+        found.append(column)
     return tuple(found)
+
+
+def _figures_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """Return the groups and keys of what is one figure a row; lists are shown as they are."""
+    first = rows[0] if rows else {}
+    return [
+        (group, key)
+        for group in first
+        if group not in ("cell", "count") and isinstance(first[group], dict)
+        for key in first[group]
+        if all(_one_figure(row[group][key]) for row in rows)
+    ]
+
+
+def _one_figure(figure: object) -> bool:
+    return isinstance(figure, dict) and ("half_width" in figure or "note" in figure)
 
 
 def _column(
@@ -81,7 +98,7 @@ def _column(
     rows = []
     for name, (figure, wider) in zip(names, figures, strict=True):
         told = None
-        if "value" in figure:
+        if "half_width" in figure:
             told = Figure(name=name, value=figure["value"], half=figure["half_width"])
         width = float(wider) if isinstance(wider, int | float) else None
         rows.append(Measured(name=name, figure=told, wider=width))

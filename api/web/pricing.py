@@ -26,12 +26,13 @@ _NO_REASON = "a price was asked"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What the builder holds: a measure, for whom, split by what, and how exact."""
+    """What the builder holds. ``only``: "field=label", which every client counted must have."""
 
     purpose: str
     means: tuple[str, ...]
     by: tuple[str, ...]
     cohort: tuple[str, ...]
+    only: str
     within: float
     reason: str
 
@@ -45,6 +46,7 @@ class Draft:
                 *({"kind": "mean", "field": name} for name in self.means),
             ],
             "by": list(self.by),
+            "where": conditions(self.only),
             "reason": self.reason or _NO_REASON,
         } | ({"cohort": list(self.cohort)} if self.cohort else {})
 
@@ -55,6 +57,7 @@ class Draft:
             means=self.means if means is None else means,
             by=self.by,
             cohort=self.cohort,
+            only=self.only,
             within=self.within if within is None else within,
             reason=self.reason,
         )
@@ -66,6 +69,7 @@ class Draft:
             "mean": self.means,
             "by": self.by,
             "cohort": self.cohort,
+            "only": self.only,
             "within": f"{self.within:g}",
             "reason": self.reason,
         } | changes
@@ -99,9 +103,16 @@ def draft_of(fields: Fields, catalogue: Catalogue) -> Draft:
         means=tuple(dict.fromkeys(fields.many("mean"))),
         by=tuple(dict.fromkeys(fields.many("by"))),
         cohort=() if set(cohort) == set(catalogue.departments) else cohort,
+        only=fields.one("only"),
         within=within,
         reason=fields.one("reason"),
     )
+
+
+def conditions(only: str) -> list[dict[str, Any]]:
+    """Return "field=label" as the condition of a plan; none for an empty text."""
+    field_, equals, label = only.partition("=")
+    return [{"field": field_, "one_of": [label]}] if equals else []
 
 
 def open_fields(purpose: str, catalogue: Catalogue) -> list[Field]:

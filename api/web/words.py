@@ -44,6 +44,7 @@ _QUESTION = {
     (True, False): _("How many clients, and the mean of %(mean)s"),
     (True, True): _("How many clients, and the mean of %(mean)s, by %(by)s"),
 }
+_ONLY = _(" (only %(field)s: %(labels)s)")
 _TRAINING = _("A model of %(target)s from %(count)s fields")
 _AND = _(" and ")
 _OTHER = _("A release of kind %(kind)s")
@@ -61,17 +62,31 @@ def asked(plan: Mapping[str, Any], catalogue: Catalogue, language: Language) -> 
     match plan["kind"]:
         case "question":
             means = [s["field"] for s in plan["statistics"] if s["kind"] == "mean"]
-            text = gettext(language, _QUESTION[bool(means), bool(plan["by"])])
-            return text % {
+            text = gettext(language, _QUESTION[bool(means), bool(plan["by"])]) % {
                 "mean": listed(means, catalogue, language),
                 "by": listed(plan["by"], catalogue, language),
             }
+            return text + _narrowed(plan.get("where", ()), catalogue, language)
         case "training":
             title = field_title(plan["target"], catalogue, language)
             given = {"target": title, "count": len(plan["features"])}
             return gettext(language, _TRAINING) % given
         case kind:
             return gettext(language, _OTHER) % {"kind": kind}
+
+
+def _narrowed(where: Sequence[Mapping[str, Any]], catalogue: Catalogue, language: Language) -> str:
+    """Say whom a question keeps to, or nothing if to nobody."""
+    return "".join(
+        gettext(language, _ONLY)
+        % {
+            "field": field_title(condition["field"], catalogue, language),
+            "labels": ", ".join(
+                gettext(language, FLAGS[v]) if v in FLAGS else v for v in condition["one_of"]
+            ),
+        }
+        for condition in where
+    )
 
 
 def listed(names: Sequence[str], catalogue: Catalogue, language: Language) -> str:

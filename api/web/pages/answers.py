@@ -93,6 +93,7 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
         columns=columns,
         odds=_odds(run, language),
         caveat=_caveat(run, language) if run.label else "",
+        more=any(s["kind"] not in ("count", "mean") for s in plan.get("statistics", ())),
         shown=json.dumps(run.result, ensure_ascii=False, indent=2),
         ended=run.state in (RunState.RELEASED, RunState.REFUSED),
         training=training_view(run, desk),

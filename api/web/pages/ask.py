@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from secrets import token_urlsafe
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -18,7 +19,7 @@ from api.web.page_route import PageRoute
 from api.web.pricing import EXACT, REFUSALS, Draft, cheaper, draft_of, open_fields, tag_of
 from api.web.render import page
 from api.web.screens import ASK, admit
-from api.web.words import asked, plan_in
+from api.web.words import FLAGS, asked, plan_in
 from federation.coordinator.desk import Desk, standing_answer, submit
 from federation.coordinator.runs import RunState
 from federation.plans import read_plan
@@ -84,6 +85,7 @@ def _builder(
         fields=fields,
         level=_level(draft, desk),
         exact=EXACT,
+        flags=FLAGS,
         epoch=desk.register.head(),
         tag=tag,
         refusal=refusal,
@@ -96,8 +98,14 @@ def _builder(
 
 
 def _level(draft: Draft, desk: Desk) -> int:
-    used = {*draft.means, *draft.by}
+    used = {*draft.means, *draft.by, draft.only.partition("=")[0]}
     return max((int(f.level) for f in desk.catalogue.fields if f.name in used), default=1)
+
+
+def _only(plan: dict[str, Any]) -> str:
+    """Return the first condition of a plan as the builder has it."""
+    where = plan.get("where") or [None]
+    return f"{where[0]['field']}={where[0]['one_of'][0]}" if where[0] else ""
 
 
 def _saved(request: Request, desk: Desk, now: datetime) -> list[dict[str, object]]:
@@ -122,6 +130,7 @@ def _saved(request: Request, desk: Desk, now: datetime) -> list[dict[str, object
             "purpose": plan["purpose"],
             "mean": means,
             "by": plan["by"],
+            "only": _only(plan),
             "reason": plan["reason"],
         }
         found[text] = {

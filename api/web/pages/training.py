@@ -92,6 +92,7 @@ def _room(
     targets = [
         f for f in offered if f.kind != "number" and len(f.labels()) == training_layout.BINARY
     ]
+    targets.sort(key=lambda f: f.kind != "flag")
     plan, cost, leaving = None, None, None
     odds: tuple[str, ...] = ()
     if refusal is None and fields.one("target") and fields.many("feature"):

@@ -173,3 +173,21 @@ def test_a_run_is_stopped_by_its_asker_or_an_officer_only(sign_in: SignIn, asked
     stopped = sign_in("analyst").post(place)
     assert "No answer" in stopped.text
     assert sign_in("privacy_officer").post(place).status_code == 409
+
+
+def test_a_question_can_keep_to_some_clients(analyst: TestClient) -> None:
+    form = {"purpose": "product_insight", "only": "region=north", "by": "buys_bonds"}
+    shown = analyst.get("/ask", params=form).text
+    assert 'value="region=north" selected' in shown
+    hidden = dict(re.findall(r'name="(priced|key)" value="([^"]+)"', shown))
+    asked = analyst.post("/ask", data=form | hidden | {"reason": "only the north"})
+    assert "(only Region: north)" in asked.text
+    (run,) = analyst.get("/api/v1/runs").json()
+    plan = analyst.get(f"/api/v1/runs/{run['id']}").json()["plan"]
+    assert plan["where"] == [{"field": "region", "one_of": ["north"]}]
+
+
+def test_a_condition_that_is_none_is_refused_with_a_page(analyst: TestClient) -> None:
+    answer = analyst.get("/ask", params={"purpose": "product_insight", "only": "region=mars"})
+    assert answer.status_code == 200
+    assert "Not as it is" in answer.text
