@@ -23,7 +23,7 @@ from models.tables import Table
 PRIOR = 0.05
 """t: how large a weight is expected to be, as a change of the target's share."""
 
-REACH = 1.0
+REACH = 1.5
 """How many labels away a neighbor's weight still counts e^(−1/2)."""
 
 OWN = 0.1

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.alignment import Tokens, owners, plan_key, tokens
-from federation.errors import ProtocolError
+from federation.alignment import Tokens, owners, plan_key, row_places, tokens
+from federation.errors import PlanInvalid, ProtocolError
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 KEY = bytes(range(32))
@@ -242,3 +242,51 @@ def test_nobody_owns_nothing() -> None:
     flags = owners({"advisory": table([]), "risk": table([bytes(16)])})
     assert flags["advisory"].shape == (0,)
     assert flags["risk"].tolist() == [True]
+
+
+def test_a_client_has_one_row_wherever_it_is_known() -> None:
+    rows = {"advisory": [b"a", b"b", b"c"], "research": [b"c", b"d"], "risk": [b"b", b"c"]}
+    lists = {d: table([r * 16 for r in each]) for d, each in rows.items()}
+    places = row_places(lists, rows=50, shuffle=bytes(32))
+    found: dict[bytes, set[int]] = {}
+    for department, each in rows.items():
+        for client, place in zip(each, places[department].tolist(), strict=True):
+            found.setdefault(client, set()).add(place)
+    assert all(len(one) == 1 for one in found.values())
+    assert len(set.union(*found.values())) == 4
+    other = row_places(lists, rows=50, shuffle=bytes(range(32)))
+    assert any((places[d] != other[d]).any() for d in rows)
+
+
+def test_tokens_that_share_a_first_half_are_told_apart_and_together() -> None:
+    near = [bytes(8) + bytes([n]) * 8 for n in (3, 1, 2)]
+    lists = {"advisory": table(near), "risk": table(near[::-1])}
+    places = row_places(lists, rows=3, shuffle=bytes(32))
+    assert places["advisory"].tolist() == places["risk"].tolist()[::-1]
+    assert sorted(places["risk"].tolist()) == [0, 1, 2]
+    owned = owners(lists)
+    assert (owned["advisory"] ^ owned["risk"][::-1]).all()
+
+
+def spread_evenly(places: npt.NDArray[np.uint32], rows: int) -> bool:
+    """A uniform sample's mean is within 6.2 deviations of the middle but once in 1e9."""
+    deviation = rows / (12 * len(places)) ** 0.5
+    return abs(float(places.mean()) - (rows - 1) / 2) < 6.2 * deviation
+
+
+@pytest.mark.statistical
+def test_places_tell_a_department_nothing_of_the_others() -> None:
+    low = table([bytes([0, n]) * 8 for n in range(200)])
+    high = table([bytes([255, n]) * 8 for n in range(200)])
+    lists = {"advisory": low, "risk": high}
+    assert spread_evenly(row_places(lists, rows=400, shuffle=os.urandom(32))["advisory"], 400)
+    in_order = np.arange(200, dtype=np.uint32)  # the saboteur: places in the order of the tokens
+    assert not spread_evenly(in_order, 400)
+
+
+def test_more_clients_than_rows_are_refused() -> None:
+    lists = {"risk": table([bytes([n]) * 16 for n in range(4)])}
+    with pytest.raises(PlanInvalid, match="more clients"):
+        row_places(lists, rows=3, shuffle=bytes(32))
+    with pytest.raises(ProtocolError, match="shuffle"):
+        row_places(lists, rows=4, shuffle=b"")
