@@ -21,6 +21,7 @@ class BinaryMetrics:
 
     auc, ks: None if there is one class only. rate: of label 1. mean_score: the mean probability.
     calibration: a point for each tenth of the probabilities that has clients in it.
+    calibration_error: over these tenths, the share of clients times |rate - mean probability|.
     """
 
     clients: int
@@ -73,8 +74,15 @@ def binary_metrics(labels: Labels, scores: Vector) -> BinaryMetrics:
         auc=ranking[0],
         ks=ranking[1],
         calibration=binned.calibration,
-        calibration_error=binned.calibration_error,
+        calibration_error=_calibration_error(labels, scores, edges),
     )
+
+
+def _calibration_error(labels: Labels, scores: Vector, edges: Vector) -> float:
+    """The expected one: over the bins, the share of clients times |rate - mean score|."""
+    bins = np.minimum(np.searchsorted(edges, scores, side="right") - 1, BINS - 1)
+    missed = np.bincount(bins, weights=labels - scores, minlength=BINS)
+    return float(np.abs(missed).sum() / len(labels))
 
 
 def other_metrics(labels: Labels, predictions: Vector) -> OtherMetrics:

@@ -32,6 +32,23 @@ def test_one_class_is_judged_without_a_ranking() -> None:
     assert (found.auc, found.ks, found.rate, found.clients) == (None, None, 1.0, 3)
 
 
+@given(pairs)
+def test_the_calibration_error_is_what_the_tenths_missed(rows: list[tuple[bool, int]]) -> None:
+    labels = np.array([label for label, _ in rows], dtype=np.float32)
+    scores = np.array([(score + 0.3) / 21 for _, score in rows])
+    tenths: dict[int, float] = {}
+    for label, score in zip(labels.tolist(), scores.tolist(), strict=True):
+        tenth = int(score * 10)  # no score lies on an edge
+        tenths[tenth] = tenths.get(tenth, 0.0) + label - score
+    missed = sum(map(abs, tenths.values())) / len(rows)
+    assert binary_metrics(labels, scores).calibration_error == pytest.approx(missed, abs=1e-9)
+
+
+def test_a_model_that_is_sure_and_wrong_of_one_class_is_not_called_honest() -> None:
+    found = binary_metrics(np.zeros(4, dtype=np.float32), np.ones(4))
+    assert found.calibration_error == 1.0
+
+
 def test_calibration_counts_every_client_once() -> None:
     labels = np.array([0, 1, 1, 0, 1], dtype=np.float32)
     found = binary_metrics(labels, np.array([0.0, 0.1, 0.55, 0.55, 1.0]))
