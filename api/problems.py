@@ -178,6 +178,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     coordinator.MonitorRefused: _kind(_BAD, "monitor-refused", "It cannot be watched"),
     coordinator.SqlRefused: _kind(_BAD, "sql-refused", "The SQL is not understood"),
     coordinator.FilterTooNarrow: _kind(_NO, "filter-too-narrow", "The filter is too narrow"),
+    coordinator.NoPastModel: _kind(_CLASH, "no-past-model", "No evidence that it can be reached"),
     coordinator.NotWaiting: _kind(_CLASH, "not-waiting", "No opinion is asked for"),
     coordinator.OwnPlan: _kind(_NO, "own-plan", "Nobody approves what they ask"),
     coordinator.OpinionGiven: _kind(_CLASH, "opinion-given", "The opinion is in and stands"),

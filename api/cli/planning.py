@@ -30,8 +30,10 @@ def solve(
     language: Said = "en",
     as_json: AsJson = False,
 ) -> None:
-    """Find the least ε at which a question meets its error targets. Touches no data."""
-    found = connect(api, token).post("/api/v1/solve", read_request(request))
+    """Find the least ε for the errors, or a training's AUC, that are wanted. Touches no data."""
+    body = read_request(request)
+    path = "/api/v1/solve-training" if "training" in body else "/api/v1/solve"
+    found = connect(api, token).post(path, body)
     question = {k: v for k, v in found["plan"].items() if k not in {"catalogue", "kind"}}
     if out is not None:
         try:
@@ -42,6 +44,9 @@ def solve(
         say_json(found)
         return
     console = Console()
+    if "evidence" in found:
+        console.print(_evidence_table(found))
+        return
     console.print(_solution_table(found))
     for sentence in found["sentences"][language]:
         say(console, sentence)
@@ -112,6 +117,17 @@ def _solution_table(found: Json) -> Table:
         table.add_row(escape(one["statistic"]), f"{_error(one['half_width'])}, {target}")
     table.add_row("smallest group told from none", f"{found['smallest_group']} clients")
     table.add_row("such questions left after it", str(found["questions_left"]))
+    table.add_row("needs two officers", "yes" if found["needs_approval"] else "no")
+    return table
+
+
+def _evidence_table(found: Json) -> Table:
+    past = found["evidence"]
+    table = Table(show_header=False)
+    table.add_row("costs", f"ε = {found['epsilon']:.4g} at δ = {found['delta']:.0e}")
+    table.add_row("because at this loss", f"the model of run {past['run']} reached")
+    table.add_row("AUC", f"{past['auc']:.3f}, between {past['least']:.3f} and {past['most']:.3f}")
+    table.add_row("models compared", str(found["compared"]))
     table.add_row("needs two officers", "yes" if found["needs_approval"] else "no")
     return table
 

@@ -49,6 +49,7 @@ ACCESS: Final[Mapping[str, Who | None]] = {
     "GET /api/v1/runs/{run_id}/training": STAFF,
     "POST /api/v1/runs/{run_id}/stop": ASKERS | OFFICER,
     "POST /api/v1/solve": STAFF,
+    "POST /api/v1/solve-training": STAFF,
     "GET /api/v1/what-if": STAFF,
     "GET /api/v1/odds": STAFF,
     "POST /api/v1/replay": OVERSEERS,

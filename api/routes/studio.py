@@ -13,8 +13,11 @@ from api.desk_schemas import (
     ReplayView,
     Solved,
     SolveRequest,
+    SolveTrainingRequest,
+    TrainingSolved,
 )
 from api.routes.desk import OpenDesk
+from federation.coordinator.past_models import solve_training
 from federation.coordinator.studio import curve, solve
 from privacy.loss import Delta, Epsilon
 from privacy.odds import log_grid, odds_of_claim
@@ -32,6 +35,14 @@ def solve_for_loss(body: SolveRequest, desk: OpenDesk, _caller: Staff) -> Solved
     """Find the least loss at which a question's answer meets every error target."""
     targets = [target.model_dump() for target in body.targets]
     return Solved.of(solve(body.question.request(), targets, desk))
+
+
+@router.post("/api/v1/solve-training")
+def solve_for_past_auc(
+    body: SolveTrainingRequest, desk: OpenDesk, _caller: Staff
+) -> TrainingSolved:
+    """Find the least loss at which a comparable model of the past reached an AUC."""
+    return TrainingSolved.of(solve_training(body.training.request(), auc=body.auc, desk=desk))
 
 
 @router.get("/api/v1/what-if")

@@ -162,3 +162,26 @@ class MonitorRefused(FederationError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"It cannot be watched: {reason}. Ask it by itself, or change it.")
         self.reason = reason
+
+
+class NoPastModel(FederationError):
+    """No comparable model of the past is known to have reached the AUC that is wanted.
+
+    Attributes:
+        target: what the models predict.
+        compared: how many evaluated models could be compared.
+        best: the highest lower end of their intervals; None if there are none.
+    """
+
+    def __init__(self, target: str, compared: int, best: float | None) -> None:
+        self.target = target
+        self.compared = compared
+        self.best = best
+        known = (
+            "No model like it has been evaluated"
+            if best is None
+            else f"The best of {compared} evaluated models like it is known to reach {best:.3f}"
+        )
+        super().__init__(
+            f"{known}. Train one of {target!r} at a loss you choose, evaluate it, then ask again."
+        )

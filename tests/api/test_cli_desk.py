@@ -157,6 +157,18 @@ def test_what_is_solved_for_can_be_asked(call: Call, wished: Path, tmp_path: Pat
     assert "隐私损失" in shown
 
 
+def test_without_a_past_model_no_auc_is_promised(
+    call: Call, tiny_folder: Path, tmp_path: Path
+) -> None:
+    training = tomllib.loads((tiny_folder / "training.toml").read_text())
+    training = {k: v for k, v in training.items() if k not in {"epsilon", "rho", "kind"}}
+    wish = tmp_path / "wish.json"
+    wish.write_text(json.dumps({"training": training, "auc": 0.8}))
+    refused = call("analyst", "solve", wish).exception
+    assert isinstance(refused, ApiRefused)
+    assert refused.code == "no-past-model"
+
+
 def test_less_error_costs_more(call: Call, wished: Path) -> None:
     answer = json.loads(call("analyst", "what-if", wished, "--points", 3, "--json").stdout)
     assert [point["epsilon"] for point in answer] == pytest.approx([0.1, 1.0, 10.0])
