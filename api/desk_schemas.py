@@ -8,10 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
-from api.plan_requests import Loss, QuestionRequest, TrainingRequest
+from api.plan_requests import Loss, QuestionRequest
 from api.schemas import RunSummary
 from federation.coordinator.approvals import LEAST_REASON, MOST_REASON, Approval
-from federation.coordinator.past_models import TrainingSolution
 from federation.coordinator.studio import Solution
 from federation.coordinator.targets import Target
 from federation.plans import canonical
@@ -117,51 +116,6 @@ class Solved(_Wire):
             odds=OddsView.of(solution.odds, solution.sentences["en"], "en"),
             sentences=dict(solution.sentences),
             questions_left=solution.questions_left,
-            needs_approval=solution.needs_approval,
-        )
-
-
-class SolveTrainingRequest(_Wire):
-    """A training without a price, and the AUC that is wanted of it."""
-
-    training: TrainingRequest
-    auc: float = Field(gt=0.5, lt=1, description="at the lower end of a past model's interval")
-
-
-class PastModelView(_Wire):
-    """One comparable model of the past, as it was evaluated; ``least`` and ``most`` at 95 %."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    run: str
-    evaluation: str
-    rho: float
-    auc: float
-    least: float
-    most: float
-
-
-class TrainingSolved(_Wire):
-    """A training at the least loss that sufficed before; evidence, not a promise."""
-
-    plan: dict[str, JsonValue] = Field(description="submit it as a training, less its catalogue")
-    rho: float
-    epsilon: float
-    delta: float
-    evidence: PastModelView
-    compared: int
-    needs_approval: bool
-
-    @classmethod
-    def of(cls, solution: TrainingSolution) -> Self:
-        """Show what was found."""
-        return cls(
-            plan=json.loads(canonical(solution.plan)),
-            rho=solution.plan.rho,
-            epsilon=solution.epsilon.value,
-            delta=solution.delta.value,
-            evidence=PastModelView.model_validate(solution.evidence),
-            compared=solution.compared,
             needs_approval=solution.needs_approval,
         )
 

@@ -13,9 +13,8 @@ from api.desk_schemas import (
     ReplayView,
     Solved,
     SolveRequest,
-    SolveTrainingRequest,
-    TrainingSolved,
 )
+from api.past_schemas import SolveTrainingRequest, TrainingSolved
 from api.routes.desk import OpenDesk
 from federation.coordinator.past_models import solve_training
 from federation.coordinator.studio import curve, solve

@@ -1,0 +1,59 @@
+"""The wire of solving for a training: the AUC that is wanted, and the past model that had it."""
+
+import json
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from api.plan_requests import TrainingRequest
+from federation.coordinator.past_models import TrainingSolution
+from federation.plans import canonical
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class SolveTrainingRequest(_Wire):
+    """A training without a price, and the AUC that is wanted of it."""
+
+    training: TrainingRequest
+    auc: float = Field(gt=0.5, lt=1, description="at the lower end of a past model's interval")
+
+
+class PastModelView(_Wire):
+    """One comparable model of the past, as it was evaluated; ``least`` and ``most`` at 95 %."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    run: str
+    evaluation: str
+    rho: float
+    auc: float
+    least: float
+    most: float
+
+
+class TrainingSolved(_Wire):
+    """A training at the least loss that sufficed before; evidence, not a promise."""
+
+    plan: dict[str, JsonValue] = Field(description="submit it as a training, less its catalogue")
+    rho: float
+    epsilon: float
+    delta: float
+    evidence: PastModelView
+    compared: int
+    needs_approval: bool
+
+    @classmethod
+    def of(cls, solution: TrainingSolution) -> Self:
+        """Show what was found."""
+        return cls(
+            plan=json.loads(canonical(solution.plan)),
+            rho=solution.plan.rho,
+            epsilon=solution.epsilon.value,
+            delta=solution.delta.value,
+            evidence=PastModelView.model_validate(solution.evidence),
+            compared=solution.compared,
+            needs_approval=solution.needs_approval,
+        )
