@@ -1,5 +1,7 @@
 """Even scores: the model's own, and a row's score is its own bit for bit."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -34,14 +36,38 @@ def test_even_logits_are_the_model_s_own(architecture: Architecture) -> None:
     )
 
 
-@pytest.mark.parametrize("architecture", SHAPES)
-def test_a_row_s_logit_is_the_same_bit_for_bit_whoever_else_is_scored(
-    architecture: Architecture,
-) -> None:
+def is_even(logits: Callable[..., np.ndarray], architecture: Architecture) -> bool:
+    """Say whether each row's logit stays the same bit for bit, whoever else is scored."""
     features, weights = rows(40, architecture.inputs), weights_of(architecture)
-    together = even_logits(architecture, weights, features)
-    for kept in (slice(0, 1), slice(3, 40), slice(0, 40, 7), slice(39, None, -1)):
-        assert np.array_equal(even_logits(architecture, weights, features[kept]), together[kept])
+    together = logits(architecture, weights, features)
+    return all(
+        np.array_equal(logits(architecture, weights, features[kept]), together[kept])
+        for kept in (slice(0, 1), slice(3, 40), slice(0, 40, 7), slice(39, None, -1))
+    )
+
+
+@pytest.mark.parametrize("architecture", SHAPES)
+def test_a_row_s_logit_is_its_own_whoever_else_is_scored(architecture: Architecture) -> None:
+    assert is_even(even_logits, architecture)
+
+
+def summed_in_another_order(
+    architecture: Architecture, weights: np.ndarray, features: np.ndarray
+) -> np.ndarray:
+    """The same sum, begun at a place that depends on how many rows there are."""
+    order = np.roll(np.arange(architecture.inputs), len(features))
+    total = np.full(len(features), weights[-1])
+    for place in order:
+        total += weights[place] * features[:, place].astype(np.float64)
+    return total
+
+
+def test_a_logit_that_differs_in_its_last_bit_with_the_crowd_is_noticed() -> None:
+    architecture = SHAPES[0]
+    features, weights = rows(40, architecture.inputs), weights_of(architecture)
+    sabotaged = summed_in_another_order(architecture, weights, features)
+    assert np.allclose(sabotaged, even_logits(architecture, weights, features), rtol=1e-12)
+    assert not is_even(summed_in_another_order, architecture)
 
 
 def test_nobody_has_no_scores() -> None:
