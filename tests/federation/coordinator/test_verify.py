@@ -52,10 +52,12 @@ def events_of(lines: Lines) -> list[Event]:
 
 
 def tampered(lines: Lines, where: str, change: Callable[[dict[str, Any]], None]) -> bytes:
-    """Change the first line that has this key and is of a released run, or of nothing else."""
+    """Change the first line that has this key and is of a released question, or of no run."""
     for line in lines:
-        if where in line and line[where].get("state", "released") == "released":
-            change(line[where])
+        found = line.get(where, {})
+        question = found.get("plan", {}).get("kind", "question") == "question"
+        if where in line and question and found.get("state", "released") == "released":
+            change(found)
             return joined(lines)
     raise AssertionError(where)
 
