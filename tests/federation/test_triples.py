@@ -70,7 +70,7 @@ def test_keystreams_differ_by_secret_and_by_use() -> None:
 
 
 def looks_uniform(sent: Words) -> bool:
-    """Every bit of 20,000 words is set half of the time, within 6.4 deviations: 1e-9 in all."""
+    """Every bit of the words is set half of the time, within 6.8 deviations: 1e-9 in all."""
     ones = [int(((sent.ravel() >> np.uint32(bit)) & 1).sum()) for bit in range(32)]
     return all(abs(n - sent.size / 2) < 6.8 * (sent.size / 4) ** 0.5 for n in ones)
 
