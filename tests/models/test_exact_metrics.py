@@ -35,7 +35,7 @@ def test_one_class_is_judged_without_a_ranking() -> None:
 @given(pairs)
 def test_the_calibration_error_is_what_the_tenths_missed(rows: list[tuple[bool, int]]) -> None:
     labels = np.array([label for label, _ in rows], dtype=np.float32)
-    scores = np.array([(score + 0.3) / 21 for _, score in rows])
+    scores = np.array([(score + 0.31) / 21 for _, score in rows])
     tenths: dict[int, float] = {}
     for label, score in zip(labels.tolist(), scores.tolist(), strict=True):
         tenth = int(score * 10)  # no score lies on an edge
