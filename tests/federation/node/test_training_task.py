@@ -9,9 +9,14 @@ import pytest
 from federation.alignment import owners
 from federation.node.admission import Admitted, admit
 from federation.node.training_task import training_gradient, training_rows, training_tokens
+from federation.plans import digest
+from federation.rounds import drive
+from federation.training_journey import train_model
 from federation.training_layout import architecture_of
 from federation.training_plan import COUNT_WEIGHT, TrainingPlan
+from federation.updates import update_size
 from models.architectures import size
+from models.parameters import initial_vector, last_layer
 from privacy.lattice import REAL_SCALE
 
 NOW = 1_800_000_000
@@ -120,3 +125,49 @@ def test_every_owned_client_trains_at_one_department(make_firm: Any) -> None:
         c for rows in firm.rows.values() for c, r in rows.items() if r["defaulted"] is not None
     }
     assert trained == len(labeled)
+
+
+def test_a_personal_last_layer_stays_on_its_node(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = firm.plan(kind="training", hidden=(4,), personal=True, rho=40.0)
+    heard: list[Any] = []
+
+    def exchange(leg: Any) -> Any:
+        heard.append(firm.exchange(leg))
+        return heard[-1]
+
+    released = drive(train_model(firm.brief(plan)), exchange).average()
+    architecture = architecture_of(plan, firm.catalogue)
+    own = last_layer(architecture)
+    assert (released[own] == initial_vector(architecture)[own]).all()
+    for answers in heard[1:]:
+        for said in answers.values():
+            assert len(said.payload) == 8 * update_size(architecture, personal=True)
+    layers = [n.learned.personal((digest(plan).hex(), 0)) for n in firm.nodes.values()]
+    assert all(layer is not None and layer.any() for layer in layers)
+    assert len({layer.tobytes() for layer in layers if layer is not None}) == 3
+
+
+def test_a_personal_layer_is_where_the_next_round_begins(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = firm.plan(kind="training", hidden=(4,), personal=True, rho=40.0)
+    architecture = architecture_of(plan, firm.catalogue)
+    node, weights = firm.nodes["risk"], np.ones(size(architecture))
+    leg = admitted(firm, plan, "round", "risk", 0)
+    node.learned.keep_personal(leg.attempt, np.full(5, 0.5))
+    begun = training_rows(node, leg, plan, weights.tobytes()).weights
+    assert (begun[last_layer(architecture)] == 0.5).all()
+    assert (begun[: last_layer(architecture).start] == 1).all()
+
+
+def test_a_proximal_term_keeps_a_departments_steps_near_the_rounds_start(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    lengths = []
+    for proximal in (0.0, 0.5):
+        plan = firm.plan(
+            kind="training", rounds=1, local_steps=20, momentum=0.0, rho=20.0, proximal=proximal
+        )
+        lengths.append(
+            np.linalg.norm(drive(train_model(firm.brief(plan)), firm.exchange).average())
+        )
+    assert lengths[1] < 0.8 * lengths[0]
