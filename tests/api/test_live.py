@@ -30,6 +30,8 @@ def run(state: RunState, progress: float = 0.0, step: str = "") -> Run:
         question="",
         attempt=0,
         epoch=0,
+        policy="",
+        data=None,
         state=state,
         progress=progress,
         step=step,
