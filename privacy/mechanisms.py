@@ -93,6 +93,7 @@ class Release:
         return NormalDist().inv_cdf(0.5 + level / 2) * self.standard_error
 
 
+@lru_cache(maxsize=1 << 14)
 def epsilon_of(rho: Rho, delta: Delta) -> Epsilon:
     """Return the epsilon at delta that rho-zCDP implies, by OpenDP's conversion.
 
@@ -105,9 +106,8 @@ def epsilon_of(rho: Rho, delta: Delta) -> Epsilon:
     if rho.value == 0:
         return Epsilon(0.0)
     distance = math.nextafter(math.sqrt(math.nextafter(2 * rho.value, math.inf)), math.inf)
-    unit_gaussian = _SPACE >> dp.m.then_gaussian(scale=1.0)
     try:
-        profile = dp.c.make_zCDP_to_approxDP(unit_gaussian).map(distance)
+        profile = dp.c.make_zCDP_to_approxDP(_SPACE >> dp.m.then_gaussian(scale=1.0)).map(distance)
         return Epsilon(profile.epsilon(delta=delta.value))
     except dp.OpenDPException as error:
         raise InvalidLoss("rho", rho.value) from error
