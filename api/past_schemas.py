@@ -17,6 +17,20 @@ class _Wire(BaseModel):
 class SolveTrainingRequest(_Wire):
     """A training without a price, and the AUC that is wanted of it."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "training": {
+                    "purpose": "preference_model",
+                    "target": "prefers_paying_in_full",
+                    "features": ["age", "credit_limit_ntd"],
+                    "reason": "the shared preference model",
+                },
+                "auc": 0.8,
+            }
+        }
+    )
+
     training: TrainingRequest
     auc: float = Field(gt=0.5, lt=1, description="at the lower end of a past model's interval")
 

@@ -1,9 +1,10 @@
 """Recipes: how to train, by the size of the cohort and the kind of model. No data is looked at.
 
-Every number here was chosen once, on public data (the demo's, UCI 350, split by rows) and on
-synthetic data, and holds for every firm: a plan that takes its recipe has tuned nothing on the
-clients it trains on, so nothing leaks by the choice and nothing need be paid for it. How many
-clients a cohort has, within a factor of a few, is public: the asker states it with the plan.
+Every number here was chosen once, on public data (the demo's, UCI 350, split by rows), and holds
+for every firm: a plan that takes its recipe has tuned nothing on the clients it trains on, so
+nothing leaks by the choice and nothing need be paid for it. Only the middle band was searched; the
+other two follow from it. How many clients a cohort has, within a factor of a few, is public: the
+asker states it with the plan.
 
 What decides is the ratio of signal to noise: a step's noise is the same whether 3,000 or 300,000
 clients are summed. So few clients afford few steps; many afford more. A network starts as the
