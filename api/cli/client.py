@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
+from api.people.erasing import erase_everywhere
 from consent.level_proof import verify
 from consent.log_errors import LevelProofInvalid
-from federation.coordinator.consent_desk import erase as erase_client
 from federation.coordinator.consent_desk import receipts_of
 from federation.coordinator.desk import Desk, open_desk
 from federation.coordinator.evidence_log import pinned_roster
@@ -54,7 +54,7 @@ def uses(client: Client, *, coordinator: Coordinator) -> None:
 def erase(client: Client, *, coordinator: Coordinator) -> None:
     """Withdraw the client, destroy what ties records to it, and print the proof."""
     with opened(coordinator) as desk:
-        done = erase_client(client, desk, now=datetime.now(UTC))
+        done = erase_everywhere(client, desk, now=datetime.now(UTC))
         echo(
             {
                 "epoch": done.epoch,

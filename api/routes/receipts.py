@@ -4,20 +4,19 @@ import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from api.auth import OfClient, Steward
 from api.consent_schemas import ErasureView, Receipts, Uses, UseView
-from api.idempotency import Answers
-from api.people.sessions import people_of
+from api.people.erasing import CLIENTS, erase_everywhere
 from api.routes.desk import OpenDesk
 from consent.receipts import rfc3339
-from federation.coordinator.consent_desk import erase, receipts_of
+from federation.coordinator.consent_desk import receipts_of
 from federation.coordinator.lineage import uses_of
 
 router = APIRouter(tags=["consent"])
 
-CLIENT = "/api/v1/clients/{client_id:path}"
+CLIENT = CLIENTS + "{client_id:path}"
 
 
 @router.get(CLIENT + "/receipts")
@@ -37,16 +36,12 @@ def read_uses(client_id: str, desk: OpenDesk, _caller: OfClient) -> Uses:
 
 
 @router.delete(CLIENT)
-def erase_client(client_id: str, desk: OpenDesk, _caller: Steward, request: Request) -> ErasureView:
+def erase_client(client_id: str, desk: OpenDesk, _caller: Steward) -> ErasureView:
     """Withdraw one client and destroy what ties register, epochs and log to the client.
 
     It cannot take anything out of backups or of results that were released before.
     """
-    answers: Answers = request.app.state.answers
-    answers.forget(request.url.path + "/")
-    now = datetime.now(UTC)
-    people_of(request).accounts.forget(client_id, int(now.timestamp()))
-    done = erase(client_id, desk, now=now)
+    done = erase_everywhere(client_id, desk, now=datetime.now(UTC))
     return ErasureView(
         epoch=done.epoch,
         log_index=done.index,

@@ -3,7 +3,7 @@
 The recipe is the plan's and so is the noise: the code that trains for the federation trains here,
 and it has no switch that turns noise off. So a department sees what the same privacy buys it alone,
 and a model file that gets out by accident is still ρ-zCDP of one client. It is not in any ledger,
-since nothing is released; it must therefore never be shared (docs/decisions/0030).
+since nothing is released; it must therefore never be shared (docs/decisions/0018).
 
 A fifth of the clients, chosen by their pseudonyms, does not train; on them the model is judged
 exactly. Those figures are exact figures of clients, and stay here too.

@@ -7,10 +7,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from api.auth import Role
 from api.cli.exits import Exit
 from api.cli.main import app
+from api.idempotency import Answers
+from api.people.accounts import Accounts
 from api.settings import Settings
 from consent.log_errors import LevelProofInvalid
+from federation.coordinator.settings import load_coordinator_settings
+from federation.database import open_database
 
 RUNNER = CliRunner()
 
@@ -91,6 +96,17 @@ def test_receipts_uses_and_erasure_are_printed_as_json(firm: Path) -> None:
     erased = client(firm, "erase", "c0001")
     assert isinstance(erased, dict)
     assert erased["entry"]["what"] == "pseudonym_key"
+
+
+def test_an_erasure_from_a_terminal_reaches_account_and_stored_answers(firm: Path) -> None:
+    engine = open_database(load_coordinator_settings(firm / "coordinator.toml").database)
+    accounts, answers = Accounts(engine), Answers(engine)
+    accounts.add(name="cleo", role=Role.CLIENT, client_id="c0001", made_by="boss", now=1)
+    answers.begin("k", "r", place="/api/v1/clients/c0001/level", now=1)
+    client(firm, "erase", "c0001")
+    assert (accounts.get("cleo").client_id, accounts.get("cleo").ready) == (None, False)
+    assert answers.begin("k", "another", place="/api/v1/clients/c0002/level", now=2) is None
+    engine.dispose()
 
 
 def test_a_proof_is_checked_at_a_department_without_a_network(firm: Path) -> None:
