@@ -34,6 +34,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.errors import KeyReused, RequestInFlight
 from api.people.roles import Caller
+from federation.database import create_tables
 
 KEPT_S: Final = 24 * 3600
 LOST_S: Final = 120
@@ -91,7 +92,7 @@ class Answers:
     def __init__(self, engine: Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def begin(self, key: str, request: str, *, place: str, now: int) -> Answer | None:
         """Claim a key, or return the answer that is stored under it.

@@ -1,12 +1,18 @@
 """Opening a database: SQLite in its safest multi-process mode, or any that SQLAlchemy knows."""
 
+import sqlite3
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 BUSY_TIMEOUT_MS = 10_000
+_LOOK_AGAIN_S = 0.01
+_CREATING = 0x5AB0_0001
+"""Names the PostgreSQL advisory lock of whoever creates tables."""
 
 
 def open_database(url: str) -> Engine:
@@ -25,11 +31,45 @@ def open_database(url: str) -> Engine:
     return engine
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - a DBAPI connection has no type
+def create_tables(
+    engine: Engine, metadata: MetaData, tables: Sequence[Table] | None = None
+) -> None:
+    """Create the tables and indexes that are missing, while other processes may do the same.
+
+    Args:
+        engine: of the database.
+        metadata: whose tables they are.
+        tables: some of them; all unless given.
+    """
+    wanted = [t for t in metadata.sorted_tables if tables is None or t in tables]
+    with engine.begin() as db:
+        if engine.dialect.name == "postgresql":  # there, IF NOT EXISTS alone can lose a race
+            db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATING})
+        for table in wanted:
+            db.execute(CreateTable(table, if_not_exists=True))
+            for index in sorted(table.indexes, key=lambda each: str(each.name)):
+                db.execute(CreateIndex(index, if_not_exists=True))
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _write_ahead(cursor)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
+
+
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Switch to a write-ahead log. SQLite does not wait here for another process that does so."""
+    last = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return

@@ -33,6 +33,7 @@ from consent.log_errors import (
 )
 from consent.log_store import Log
 from consent.merkle import EMPTY_ROOT, HASH_BYTES, verify_consistency
+from federation.database import create_tables
 from federation.errors import ProtocolError
 from federation.roster import Roster
 
@@ -169,7 +170,7 @@ class Witnessed:
         self._engine = engine
         self._log = log
         self._is_log = _SEEN.c.origin == log.name
-        _TABLES.create_all(engine)
+        create_tables(engine, _TABLES)
         first = {"size": 0, "root": EMPTY_ROOT, "note": "", "contradiction": ""}
         try:
             with engine.begin() as db:

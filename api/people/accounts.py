@@ -26,6 +26,7 @@ from sqlalchemy.exc import IntegrityError
 from api.people.errors import PersonExists, PersonUnknown, WrongPassword
 from api.people.passwords import hash_password, is_outdated, is_right
 from api.people.roles import Caller, Role
+from federation.database import create_tables
 
 NAME = r"^[a-z][a-z0-9_-]{0,63}$"
 
@@ -73,7 +74,7 @@ class Accounts:
     def __init__(self, engine: Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        METADATA.create_all(engine, tables=[PEOPLE])
+        create_tables(engine, METADATA, [PEOPLE])
 
     def add(
         self,

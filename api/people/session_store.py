@@ -23,6 +23,7 @@ from sqlalchemy import (
 from api.people.accounts import METADATA, PEOPLE, person_of
 from api.people.roles import Caller
 from api.people.settings import SessionSettings
+from federation.database import create_tables
 
 ID_BYTES = 32
 _TOUCH_S = 60
@@ -45,7 +46,7 @@ class Sessions:
         """Open the table, creating it in a new database."""
         self._engine = engine
         self._lengths = lengths
-        METADATA.create_all(engine, tables=[PEOPLE, _SESSIONS])
+        create_tables(engine, METADATA, [PEOPLE, _SESSIONS])
 
     def open(self, name: str, now: int) -> str:
         """Open a session of an account and return its id (secret); forget those that are over."""

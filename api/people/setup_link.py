@@ -30,6 +30,7 @@ from api.people.accounts import METADATA, PEOPLE
 from api.people.errors import LinkInvalid, PersonExists
 from api.people.passwords import hash_password
 from api.people.roles import Role
+from federation.database import create_tables
 
 LINK_BYTES = 32
 LASTS_S = 24 * 3600
@@ -59,7 +60,7 @@ class SetupLinks:
     def __init__(self, engine: Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        METADATA.create_all(engine, tables=[PEOPLE, _LINKS])
+        create_tables(engine, METADATA, [PEOPLE, _LINKS])
 
     def first(self, now: int) -> str | None:
         """Return a link (secret) for the first officer, or None if there are accounts.

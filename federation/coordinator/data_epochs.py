@@ -3,6 +3,7 @@
 import sqlalchemy as sa
 
 from federation.coordinator.sessions import Sessions
+from federation.database import create_tables
 
 _METADATA = sa.MetaData()
 _EPOCHS = sa.Table(
@@ -23,7 +24,7 @@ class DataEpochs:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def note_all(self, sessions: Sessions) -> None:
         """Keep what the departments announced last."""

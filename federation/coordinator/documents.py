@@ -8,6 +8,8 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel
 
+from federation.database import create_tables
+
 _METADATA = sa.MetaData()
 _DOCUMENTS = sa.Table(
     "documents",
@@ -45,7 +47,7 @@ class Documents:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def keep(self, kind: Kind, body: Mapping[str, Any], *, since: int) -> None:
         """Note that a document holds from now on, unless it is the newest of its kind already."""

@@ -2,6 +2,8 @@
 
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, insert, select, update
 
+from federation.database import create_tables
+
 _METADATA = MetaData()
 _BEATS = Table(
     "heartbeats",
@@ -18,7 +20,7 @@ class Heartbeat:
     def __init__(self, engine: Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def beat(self, *, until: int) -> None:
         """Promise to beat again before a time, in seconds since the Unix epoch."""

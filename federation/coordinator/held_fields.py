@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from consent.log_store import Log
+from federation.database import create_tables
 
 _METADATA = sa.MetaData()
 _LOGGED = sa.Table(
@@ -22,7 +23,7 @@ class HeldFields:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def log(self, log: Log, catalogue: str, entries: Mapping[str, bytes]) -> None:
         """Append the entries of the departments that are new under this catalogue, and note it.

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from federation.coordinator.errors import MonitorUnknown
+from federation.database import create_tables
 
 _METADATA = sa.MetaData()
 _MONITORS = sa.Table(
@@ -74,7 +75,7 @@ class Monitors:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def add(self, monitor: Monitor) -> None:
         """Keep a new monitor."""

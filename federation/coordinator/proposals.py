@@ -26,6 +26,7 @@ from federation.coordinator.policy_changes import (
     since,
     tag_of,
 )
+from federation.database import create_tables
 from privacy.entries import Opinion
 
 _METADATA = sa.MetaData()
@@ -73,7 +74,7 @@ class Proposals:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def add(self, policy: Policy, *, base: str, proposer: str, now: int) -> Proposal:
         """Take a proposal in."""

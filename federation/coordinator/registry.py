@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from federation.coordinator.errors import ModelUnknown
+from federation.database import create_tables
 
 _METADATA = sa.MetaData()
 _VERSIONS = sa.Table(
@@ -94,7 +95,7 @@ class Registry:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the tables, creating them in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def add(
         self, name: str, *, run: str, plan: str, file: str, sha256: str, code: str, at: int

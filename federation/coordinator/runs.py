@@ -13,6 +13,7 @@ from sqlalchemy import Engine, Row, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from federation.coordinator.run_table import METADATA, RUNS
+from federation.database import create_tables
 from federation.errors import RunUnknown
 
 _TURN = "waiting for its turn"
@@ -96,7 +97,7 @@ class Runs:
     def __init__(self, engine: Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        METADATA.create_all(engine)
+        create_tables(engine, METADATA)
 
     def attempts(self, digest: str, question: str) -> int:
         """Return the next run's attempt number: new to the plan and to the question.

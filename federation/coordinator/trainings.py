@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from federation.database import create_tables
 from federation.training_progress import Progress, from_bytes, to_bytes
 
 _METADATA = MetaData()
@@ -63,7 +64,7 @@ class Trainings:
     def __init__(self, engine: Engine) -> None:
         """Open the tables, creating them in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def underway(self, run: str) -> Underway | None:
         """Return how far a training is, or None if none of its rounds was ever sent out."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from federation.database import create_tables
+
 _METADATA = sa.MetaData()
 _BOOK = sa.Table(
     "log_witnesses",
@@ -34,7 +36,7 @@ class WitnessBook:
     def __init__(self, engine: sa.Engine) -> None:
         """Open the table, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def keep(self, heard: Heard) -> None:
         """Keep a department's newest word in place of its last one."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from federation.database import create_tables
 from federation.errors import AlreadyAnswered, PermitReplayed
 from federation.run_permit import RunPermit
 
@@ -57,7 +58,7 @@ class Journal:
     def __init__(self, engine: Engine) -> None:
         """Open the journal, creating it in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def admit(self, permit: RunPermit) -> None:
         """Take a permit once, and its (plan, attempt, leg, round) once: both or neither.

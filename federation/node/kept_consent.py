@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from consent.epochs import EpochDelta, Snapshot, apply, open_delta
+from federation.database import create_tables
 
 _METADATA = MetaData()
 _DELTAS = Table(
@@ -36,7 +37,7 @@ class KeptConsent:
     def __init__(self, engine: Engine) -> None:
         """Open the table in the node's own database, creating it in a new one."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def keep(self, delta: EpochDelta, signed: bytes) -> None:
         """Keep a delta that was just applied, in place of all that it contains.

@@ -21,6 +21,8 @@ from sqlalchemy import (
     select,
 )
 
+from federation.database import create_tables
+
 Attempt = tuple[str, int]
 """Plan digest in hex, and attempt."""
 Vector = npt.NDArray[np.float64]
@@ -48,7 +50,7 @@ class Learned:
     def __init__(self, engine: Engine) -> None:
         """Open the tables, creating them in a new database."""
         self._engine = engine
-        _METADATA.create_all(engine)
+        create_tables(engine, _METADATA)
 
     def count(self, attempt: Attempt) -> float | None:
         """Return the attempt's noisy count, if it was drawn."""

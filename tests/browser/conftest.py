@@ -33,16 +33,17 @@ PATIENCE_MS = 20_000
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Run the tiny firm's console for the whole session."""
+    """Run the tiny firm's console for a file of stories."""
     folder = write_tiny_folder(tmp_path_factory.mktemp("firm") / "folder")
     with running(folder, tmp_path_factory.mktemp("state") / "state") as site:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Chromium for one file alone: while Playwright runs, no other test can run a loop."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)

@@ -29,7 +29,7 @@ QUESTION = {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def run(site: Site) -> str:
     """Have a question released and another one wait, so that no page is empty."""
     desk = site.dispatcher.desk

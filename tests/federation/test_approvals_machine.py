@@ -30,6 +30,7 @@ from federation.coordinator.desk import Desk, plan_of, submit
 from federation.coordinator.errors import NotWaiting, OpinionGiven, OwnPlan
 from federation.coordinator.evidence_log import open_evidence
 from federation.coordinator.policy import Policy, Pool
+from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Runs, RunState
 from federation.coordinator.settings import CoordinatorSettings
 from federation.deployment.enrolment import enrol
@@ -71,6 +72,7 @@ def opened(engine: sa.Engine, consent_keys: Path) -> Desk:
         register=Register(engine),
         evidence=open_evidence(settings, engine),
         data_epochs=DataEpochs(engine),
+        registry=Registry(engine),
     )
     for pool in ("firm", "firm/review"):
         desk.ledger.open_pool(pool, Rho(1.5), Delta(policy.delta), AT)

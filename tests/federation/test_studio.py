@@ -85,6 +85,7 @@ def opened(folder: Path, policy: Policy) -> Desk:
         register=absent,
         evidence=absent,
         data_epochs=absent,
+        registry=absent,
     )
 
 
