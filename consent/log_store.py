@@ -26,6 +26,7 @@ from consent.merkle import (
     nodes,
     range_root,
 )
+from consent.write_ahead import write_ahead
 
 MAXIMUM_ENTRY_BYTES = 65_536
 _PAGE = 4096
@@ -294,4 +295,4 @@ def _frontier(size: int, joined: bytes) -> list[bytes]:
 def _use_write_ahead_log(engine: sa.Engine) -> None:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        write_ahead(connection.connection.cursor().execute)

@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from consent.events import Event, Kind
 from consent.levels import Level
 from consent.register import Standing
+from consent.write_ahead import write_ahead
 
 _ID = sa.String(256)
 _REF = sa.String(32)
@@ -230,7 +231,7 @@ def _use_write_ahead_log(engine: sa.Engine) -> None:
     """Let other processes read while one writes; SQLite remembers it in the file."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         _wait_and_sync(connection)
-        connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        write_ahead(connection.connection.cursor().execute)
 
 
 def _wait_and_sync(connection: sa.Connection) -> None:

@@ -1,7 +1,6 @@
 """Opening a database: SQLite in its safest multi-process mode, or any that SQLAlchemy knows."""
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,8 +8,9 @@ from sqlalchemy import Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from privacy.write_ahead import write_ahead
+
 BUSY_TIMEOUT_MS = 10_000
-_LOOK_AGAIN_S = 0.01
 _CREATING = 0x5AB0_0001
 """Names the PostgreSQL advisory lock of whoever creates tables."""
 
@@ -54,22 +54,8 @@ def create_tables(
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    _write_ahead(cursor)
+    write_ahead(cursor.execute)
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA secure_delete = ON")
     cursor.close()
-
-
-def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Switch to a write-ahead log. SQLite does not wait here for another process that does so."""
-    last = time.monotonic() + BUSY_TIMEOUT_MS / 1000
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if time.monotonic() > last:
-                raise
-            time.sleep(_LOOK_AGAIN_S)
-        else:
-            return
