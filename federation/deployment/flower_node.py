@@ -33,6 +33,7 @@ from flwr.clientapp import ClientApp
 from flwr.common.constant import ErrorCode, SubStatus
 from flwr.proto import fleet_pb2, runtime_pb2
 from flwr.supercore.constant import TASK_TOKEN_HEADER, TaskType
+from flwr.supercore.inflatable.inflatable_utils import ObjectPullError, ObjectPushError
 from flwr.supercore.interceptors import RuntimeVersionHttpInterceptor, SuperExecAuthHttpInterceptor
 from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from flwr.supercore.runtime import RuntimeHttpClient
@@ -57,6 +58,8 @@ STOCK_IDLE_S, STOCK_REPLY_S = 3, 0.5
 
 _POLL_S = 0.02
 _DISCONNECTED_S = 0.25
+_LOST = (httpx.HTTPError, ObjectPullError, ObjectPushError, RuntimeError)
+"""What a task ends with when the SuperLink or the SuperNode restarts under it."""
 _BEAT_S = 20.0
 WRONG_APP = Error(ErrorCode.INVALID_FAB, "The bundle is not on this department's list.")
 APP_FAILED = Error(
@@ -173,7 +176,7 @@ def worker() -> None:
         token.token = _acquire(client)
         try:
             _serve(client, task, app, frozenset(arguments.allow))
-        except (httpx.HTTPError, RuntimeError) as error:
+        except _LOST as error:
             log.warning("a task was lost: %s", _where(error))
 
 
