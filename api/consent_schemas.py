@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StrictInt
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StrictInt
 
 from api.schemas import LevelView
+from api.wire import Wire
 from consent.receipts import rfc3339
 from consent.register import Standing
 from federation.coordinator.consent_desk import Acknowledged
@@ -13,11 +14,7 @@ from federation.coordinator.consent_desk import Acknowledged
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class LevelRequest(_Wire):
+class LevelRequest(Wire):
     """The level a client gives from now on, for good or until a moment."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"level": 2}})
@@ -28,7 +25,7 @@ class LevelRequest(_Wire):
     )
 
 
-class ClientEntry(_Wire):
+class ClientEntry(Wire):
     """A client's household, by the firm's normalized id of it."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"household": "h0001"}})
@@ -36,7 +33,7 @@ class ClientEntry(_Wire):
     household: str = Field(min_length=1, max_length=256)
 
 
-class StandingView(_Wire):
+class StandingView(Wire):
     """What one client has in force now. An authorization that has ended is level 0."""
 
     level: LevelView
@@ -59,7 +56,7 @@ class StandingView(_Wire):
         )
 
 
-class ChangeAcknowledged(_Wire):
+class ChangeAcknowledged(Wire):
     """A change that is in force for every plan carried out from now on, and in the log."""
 
     level: LevelView
@@ -79,13 +76,13 @@ class ChangeAcknowledged(_Wire):
         )
 
 
-class Receipts(_Wire):
+class Receipts(Wire):
     """Every change of one client, oldest first, each as a signed receipt with its proof."""
 
     receipts: tuple[str, ...]
 
 
-class UseView(_Wire):
+class UseView(Wire):
     """A release that may have counted the client; never what it answered."""
 
     run: str
@@ -100,13 +97,13 @@ class UseView(_Wire):
     known: bool = Field(description="false: of an earlier catalogue, whose rules are not known")
 
 
-class Uses(_Wire):
+class Uses(Wire):
     """Where a client was counted, newest first. Whether rows were held, only departments know."""
 
     uses: tuple[UseView, ...]
 
 
-class WithdrawnView(_Wire):
+class WithdrawnView(Wire):
     """A release, and roughly how many of the clients it could count have withdrawn since."""
 
     run: str
@@ -118,7 +115,7 @@ class WithdrawnView(_Wire):
     clients: str = Field(description="0, 1–9, 10–99, 100–999 and so on")
 
 
-class ErasureView(_Wire):
+class ErasureView(Wire):
     """The proof that what ties records to a client was destroyed. The salt is kept nowhere else."""
 
     epoch: int = Field(description="the first consent epoch without the client")
@@ -130,7 +127,7 @@ class ErasureView(_Wire):
     proof: tuple[Hash, ...]
 
 
-class ProofRequest(_Wire):
+class ProofRequest(Wire):
     """Which level to prove, and to whom."""
 
     model_config = ConfigDict(
@@ -144,7 +141,7 @@ class ProofRequest(_Wire):
     )
 
 
-class ProofShown(_Wire):
+class ProofShown(Wire):
     """A proof as its holder shows it. It says nothing of any level above ``at_least``."""
 
     department: str = Field(min_length=1, max_length=64)
@@ -175,7 +172,7 @@ class ProofToCheck(ProofShown):
     shown: str = Field(default="", pattern=r"^([0-9a-f]{128})?$")
 
 
-class ProofHolds(_Wire):
+class ProofHolds(Wire):
     """A proof that holds, now."""
 
     holds: Literal[True] = True
@@ -183,27 +180,27 @@ class ProofHolds(_Wire):
     department: str
 
 
-class LogEntry(_Wire):
+class LogEntry(Wire):
     """One entry; RFC 8785 writes its bytes again."""
 
     index: int
     entry: dict[str, Any]
 
 
-class LogEntries(_Wire):
+class LogEntries(Wire):
     """A page of the log. size: how many entries there are now."""
 
     size: int
     entries: tuple[LogEntry, ...]
 
 
-class LogProof(_Wire):
+class LogProof(Wire):
     """A Merkle proof of RFC 9162: hashes in hexadecimal, the lowest first."""
 
     proof: tuple[Hash, ...]
 
 
-class WitnessView(_Wire):
+class WitnessView(Wire):
     """What a department has cosigned last. refusal: why it refused after that, or empty."""
 
     department: str
@@ -212,7 +209,7 @@ class WitnessView(_Wire):
     at: str
 
 
-class Witnesses(_Wire):
+class Witnesses(Wire):
     """Every department that was asked to witness the log. key: C2SP verifier keys, by name."""
 
     log_key: str

@@ -1,21 +1,19 @@
 """The wire of a released cube: what it answers."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from api.wire import Wire
 
 
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class _Answer(Wire):
     cube: str = Field(description="the run that released it")
     epoch: int = Field(description="of consent, that every department at least held")
     age_s: int = Field(description="seconds since it was released")
     level: float = Field(description="of the half widths, which cover the noise alone")
 
 
-class FigureView(BaseModel):
+class FigureView(Wire):
     """A figure and the half width of its interval."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     value: float
     half_width: float
@@ -27,18 +25,14 @@ class InformationView(FigureView):
     bias: float
 
 
-class NoteView(BaseModel):
+class NoteView(Wire):
     """Why there is no figure."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     note: str
 
 
-class CellView(BaseModel):
+class CellView(Wire):
     """One cell of a table."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     cell: dict[str, str]
     count: FigureView
@@ -52,10 +46,8 @@ class TableView(_Answer):
     rows: list[CellView]
 
 
-class PairView(BaseModel):
+class PairView(Wire):
     """How strongly two fields go together."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fields: list[str]
     mutual_information: InformationView | NoteView

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AwareDatetime, ConfigDict, Field, JsonValue
 
 from api.plan_requests import Loss, QuestionRequest
 from api.schemas import RunSummary
+from api.wire import Wire
 from federation.coordinator.approvals import LEAST_REASON, MOST_REASON, Approval
 from federation.coordinator.studio import Solution
 from federation.coordinator.targets import Target
@@ -24,11 +25,7 @@ HalfWidth = Annotated[
 ]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class SolveRequest(_Wire):
+class SolveRequest(Wire):
     """A question without a price, and the errors that people can live with."""
 
     model_config = ConfigDict(
@@ -49,7 +46,7 @@ class SolveRequest(_Wire):
     targets: tuple[Target, ...] = Field(min_length=1, max_length=9)
 
 
-class PredictionView(_Wire):
+class PredictionView(Wire):
     """What an answer will show: the half width of a 95 % interval of its noise."""
 
     statistic: str
@@ -57,7 +54,7 @@ class PredictionView(_Wire):
     target: float
 
 
-class OddsView(_Wire):
+class OddsView(Wire):
     """What one loss lets an attacker do who knows everything else, as numbers and in words."""
 
     epsilon: float
@@ -84,7 +81,7 @@ class OddsView(_Wire):
         )
 
 
-class Solved(_Wire):
+class Solved(Wire):
     """A plan that meets its targets at the least loss. Nothing is spent until it is submitted."""
 
     plan: dict[str, JsonValue] = Field(description="submit it as a question, less its catalogue")
@@ -120,7 +117,7 @@ class Solved(_Wire):
         )
 
 
-class PointView(_Wire):
+class PointView(Wire):
     """What one ε buys. ``errors`` are in the order of a solution's predictions: the count first."""
 
     epsilon: float
@@ -139,7 +136,7 @@ class PointView(_Wire):
         )
 
 
-class ReplayRequest(_Wire):
+class ReplayRequest(Wire):
     """Another policy to try on the past. What it leaves out stays as it was."""
 
     model_config = ConfigDict(
@@ -152,7 +149,7 @@ class ReplayRequest(_Wire):
     since: AwareDatetime | None = Field(default=None, description="when it comes into force")
 
 
-class ReplayedView(_Wire):
+class ReplayedView(Wire):
     """One run of the period, as it would have gone."""
 
     run: str
@@ -179,7 +176,7 @@ class ReplayedView(_Wire):
         )
 
 
-class OutlookView(_Wire):
+class OutlookView(Wire):
     """One pool at the end of the replay."""
 
     budget_rho: float
@@ -200,7 +197,7 @@ class OutlookView(_Wire):
         )
 
 
-class ReplayView(_Wire):
+class ReplayView(Wire):
     """The past under another policy: how many would have been refused, which, and every pool."""
 
     requests: int
@@ -217,7 +214,7 @@ class ReplayView(_Wire):
         )
 
 
-class OpinionRequest(_Wire):
+class OpinionRequest(Wire):
     """An officer's opinion on a run that waits."""
 
     model_config = ConfigDict(
@@ -230,7 +227,7 @@ class OpinionRequest(_Wire):
     reason: str = Field(min_length=LEAST_REASON, max_length=MOST_REASON)
 
 
-class OpinionView(_Wire):
+class OpinionView(Wire):
     """One opinion, as the ledger has it."""
 
     officer: str
@@ -249,7 +246,7 @@ class OpinionView(_Wire):
         )
 
 
-class ApprovalView(_Wire):
+class ApprovalView(Wire):
     """How far a run's approval is, as the caller may see it.
 
     opinions: all of them once both are in; before, only the caller's own.

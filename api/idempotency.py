@@ -13,7 +13,7 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import Annotated, Final
 
-from fastapi import Header, Request, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 from sqlalchemy import (
     BigInteger,
@@ -43,16 +43,6 @@ LOST_S: Final = 120
 What it may have done by then is not done twice: a run is named by its key (``Runs.by_request``),
 an opinion stands once, and a level that is set again is the level it was.
 """
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=100,
-        pattern=r"^[\x21-\x7e]+$",
-        description="the same key with the same request gives the same answer, whatever happens",
-    ),
-]
 
 _METADATA = MetaData()
 _ANSWERS = Table(
@@ -145,43 +135,60 @@ class Answers:
         return Answer(status=found.status, headers=json.loads(found.headers), body=found.body)
 
 
-def once(
-    request: Request,
-    caller: Caller,
-    key: str | None,
-    body: BaseModel | None,
-    work: Callable[[], Answer],
-) -> Response:
-    """Carry out a request that spends, or give the answer it had before. Without a key: carry out.
+_Key = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[\x21-\x7e]+$",
+        description="the same key with the same request gives the same answer, whatever happens",
+    ),
+]
 
-    Args:
-        request: whose method and path belong to what is asked.
-        caller: whose key it is.
-        key: as the header ``Idempotency-Key`` gave it.
-        body: the rest of what is asked, if there is more.
-        work: spends, and returns the answer; what it raises frees the key.
 
-    Raises:
-        KeyReused: the key was used for another request.
-        RequestInFlight: that request is still under way.
-    """
-    if key is None:
-        return work().response()
-    answers: Answers = request.app.state.answers
-    mine = _hash(caller.name, key)
-    rest = "" if body is None else body.model_dump_json(exclude_unset=True)
-    asked = _hash(request.method, request.url.path, rest)
-    now = int(time.time())
-    stored = answers.begin(mine, asked, place=request.url.path, now=now)
-    if stored is not None:
-        return stored.response()
-    try:
-        answer = work()
-    except BaseException:
-        answers.free(mine)
-        raise
-    answers.keep(mine, answer)
-    return answer.response()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """A request that spends, with its caller's key, which may be missing."""
+
+    request: Request
+    key: str | None
+
+    def do(self, caller: Caller, body: BaseModel | None, work: Callable[[], Answer]) -> Response:
+        """Carry it out, or give the answer it had before. Without a key: carry it out.
+
+        Args:
+            caller: whose key it is.
+            body: what is asked beyond method and path, if there is more.
+            work: spends, and returns the answer; what it raises frees the key.
+
+        Raises:
+            KeyReused: the key was used for another request.
+            RequestInFlight: that request is still under way.
+        """
+        if self.key is None:
+            return work().response()
+        answers: Answers = self.request.app.state.answers
+        path = self.request.url.path
+        mine = _hash(caller.name, self.key)
+        rest = "" if body is None else body.model_dump_json(exclude_unset=True)
+        asked = _hash(self.request.method, path, rest)
+        stored = answers.begin(mine, asked, place=path, now=int(time.time()))
+        if stored is not None:
+            return stored.response()
+        try:
+            answer = work()
+        except BaseException:
+            answers.free(mine)
+            raise
+        answers.keep(mine, answer)
+        return answer.response()
+
+
+def _once(request: Request, idempotency_key: _Key = None) -> Once:
+    return Once(request=request, key=idempotency_key)
+
+
+OnlyOnce = Annotated[Once, Depends(_once)]
 
 
 def _hash(*parts: str) -> str:

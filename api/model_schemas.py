@@ -3,18 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from api.wire import Wire
 from federation.coordinator.approvals import LEAST_REASON, MOST_REASON
 from federation.coordinator.model_book import Model
 from federation.coordinator.registry import Stage, Staged
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class StageRequest(_Wire):
+class StageRequest(Wire):
     """What the firm does with a version from now on, and why."""
 
     model_config = ConfigDict(
@@ -25,7 +22,7 @@ class StageRequest(_Wire):
     reason: str = Field(min_length=LEAST_REASON, max_length=MOST_REASON)
 
 
-class StageView(_Wire):
+class StageView(Wire):
     """A stage that a person gave a version, and why."""
 
     version: int
@@ -46,7 +43,7 @@ class StageView(_Wire):
         )
 
 
-class ModelSummary(_Wire):
+class ModelSummary(Wire):
     """One version of a named model in a list. ``stage`` is null until a person gave it one."""
 
     name: str
@@ -82,7 +79,7 @@ class ModelView(ModelSummary):
         return cls.model_validate(_summary(model) | more)
 
 
-class ModelHistory(_Wire):
+class ModelHistory(Wire):
     """Every version of a name, newest first, and every stage that people gave them."""
 
     name: str

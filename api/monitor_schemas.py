@@ -3,17 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from api.plan_requests import QuestionRequest
+from api.wire import Wire
 from federation.coordinator.monitors import Monitor, MonitorState
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class MonitorRequest(_Wire):
+class MonitorRequest(Wire):
     """A question to ask again and again; ρ of all ticks is reserved at once, or it is refused."""
 
     model_config = ConfigDict(
@@ -41,7 +38,7 @@ class MonitorRequest(_Wire):
     )
 
 
-class TickView(_Wire):
+class TickView(Wire):
     """One tick: its run, and the figures that changed since the one before; null: not known yet."""
 
     at: datetime
@@ -50,7 +47,7 @@ class TickView(_Wire):
     refusal: str | None
 
 
-class MonitorView(_Wire):
+class MonitorView(Wire):
     """One monitor and its ticks. ``alert``: the last tick that is known found a change."""
 
     id: str

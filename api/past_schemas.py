@@ -3,18 +3,15 @@
 import json
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
 from api.plan_requests import TrainingRequest
+from api.wire import Wire
 from federation.coordinator.past_models import TrainingSolution
 from federation.plans import canonical
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class SolveTrainingRequest(_Wire):
+class SolveTrainingRequest(Wire):
     """A training without a price, and the AUC that is wanted of it."""
 
     model_config = ConfigDict(
@@ -35,7 +32,7 @@ class SolveTrainingRequest(_Wire):
     auc: float = Field(gt=0.5, lt=1, description="at the lower end of a past model's interval")
 
 
-class PastModelView(_Wire):
+class PastModelView(Wire):
     """One comparable model of the past, as it was evaluated; ``least`` and ``most`` at 95 %."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -48,7 +45,7 @@ class PastModelView(_Wire):
     most: float
 
 
-class TrainingSolved(_Wire):
+class TrainingSolved(Wire):
     """A training at the least loss that sufficed before; evidence, not a promise."""
 
     plan: dict[str, JsonValue] = Field(description="submit it as a training, less its catalogue")

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from api.wire import Wire
 from consent.catalogue import Catalogue
 from federation.coordinator.sql import LONGEST, question_of
 from federation.plan_base import Name
@@ -15,11 +16,7 @@ from privacy.units import PrivacyUnit
 Loss = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class _PlanRequest(_Wire):
+class _PlanRequest(Wire):
     purpose: Name
     reason: str = Field(min_length=3, max_length=500)
     cohort: tuple[Name, ...] | None = Field(
@@ -44,7 +41,7 @@ class _PlanRequest(_Wire):
         return values | {"kind": self.model_dump()["kind"]}
 
 
-class ConditionRequest(_Wire):
+class ConditionRequest(Wire):
     """Only clients whose field is one label, one of some, or from one public edge up to another."""
 
     field: Name

@@ -4,8 +4,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from api.wire import Wire
 from federation.coordinator.desk import Desk
 from federation.coordinator.policy import Policy
 from federation.coordinator.policy_changes import Change
@@ -22,11 +23,7 @@ EXAMPLE = {
 }
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", from_attributes=True)
-
-
-class ChangeView(_Wire):
+class ChangeView(Wire):
     """One figure that differs. ``raises``: more may be released than before."""
 
     key: str
@@ -40,7 +37,7 @@ class ChangeView(_Wire):
         return cls.model_validate(asdict(change))
 
 
-class ProposalView(_Wire):
+class ProposalView(Wire):
     """A proposed policy. ``changes`` are against what holds now, as long as it waits."""
 
     id: str
@@ -70,7 +67,7 @@ class ProposalView(_Wire):
         )
 
 
-class DecisionRequest(_Wire):
+class DecisionRequest(Wire):
     """A decision about another officer's proposal."""
 
     model_config = ConfigDict(

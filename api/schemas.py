@@ -4,19 +4,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 
+from api.wire import Wire
 from consent.catalogue import Catalogue
 from consent.levels import Level
 from federation.coordinator.desk import PoolView
 from federation.coordinator.runs import Run, RunState, Submission
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Price(_Wire):
+class Price(Wire):
     """What a plan costs, before anything is spent. ε is at δ."""
 
     rho: float
@@ -29,7 +26,7 @@ class Price(_Wire):
     )
 
 
-class RunSummary(_Wire):
+class RunSummary(Wire):
     """One run in a list."""
 
     id: str
@@ -87,7 +84,7 @@ class Submitted(RunView):
         return cls.model_validate(_view(run) | told)
 
 
-class BudgetWindow(_Wire):
+class BudgetWindow(Wire):
     """One window of a pool; null where it has no budget of its own."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -100,7 +97,7 @@ class BudgetWindow(_Wire):
     spent_epsilon: float
 
 
-class Budget(_Wire):
+class Budget(Wire):
     """One pool: ρ as the ledger holds it, and ε at δ. Reserved counts as spent.
 
     The plain figures are for life, but for ``remaining_rho``: the least of all windows. ``month``
@@ -127,14 +124,14 @@ class Budget(_Wire):
         return cls.model_validate(view)
 
 
-class CatalogueView(_Wire):
+class CatalogueView(Wire):
     """The catalogue as every department holds it, and its name."""
 
     digest: str
     catalogue: Catalogue
 
 
-class LevelView(_Wire):
+class LevelView(Wire):
     """The level in force. ``title_zh`` is its Chinese name."""
 
     level: int
@@ -147,7 +144,7 @@ class LevelView(_Wire):
         return cls(level=int(level), title=level.title, title_zh=level.title_zh)
 
 
-class Health(_Wire):
+class Health(Wire):
     """What the API can reach, and whether the departments still vouch for the log."""
 
     status: Literal["ok", "failing"]
@@ -158,7 +155,7 @@ class Health(_Wire):
     )
 
 
-class Readiness(_Wire):
+class Readiness(Wire):
     """Whether a question that is asked now will be answered. ``catalogue``: digest of the one."""
 
     status: Literal["ok", "failing"]

@@ -2,21 +2,18 @@
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from api.problems import kind_of
 from api.schemas import LevelView
+from api.wire import Wire
 from consent.catalogue import Catalogue
 from consent.explanations import Closed
 from consent.stages import Proposal, Stage
 from federation.coordinator.explaining import Explanation, Needed
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class StageView(_Wire):
+class StageView(Wire):
     """A stage of service: the level it proposes, all that level opens, and what it never does."""
 
     name: str
@@ -41,7 +38,7 @@ class StageView(_Wire):
         )
 
 
-class ProposalView(_Wire):
+class ProposalView(Wire):
     """What a stage proposes to a client. needed: false if the level in force is enough."""
 
     needed: bool
@@ -65,7 +62,7 @@ class ProposalView(_Wire):
         )
 
 
-class ClosedView(_Wire):
+class ClosedView(Wire):
     """One reason why a field is closed to a purpose for one client, and what would open it."""
 
     field: str
@@ -92,7 +89,7 @@ class ClosedView(_Wire):
         )
 
 
-class NeedView(_Wire):
+class NeedView(Wire):
     """What one field of a plan asks of a client, and which rule narrows it."""
 
     field: str
@@ -124,7 +121,7 @@ class NeedView(_Wire):
         )
 
 
-class RefusalView(_Wire):
+class RefusalView(Wire):
     """One reason against a plan: the type of its problem, and what would make it pass."""
 
     type: str
@@ -139,7 +136,7 @@ class RefusalView(_Wire):
         return cls(type=slug, title=title, detail=str(refusal))
 
 
-class ExplanationView(_Wire):
+class ExplanationView(Wire):
     """A plan as it would be judged now; ``passes`` if nothing is against it."""
 
     passes: bool

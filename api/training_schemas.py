@@ -3,15 +3,14 @@
 from dataclasses import asdict
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.wire import Wire
 from federation.coordinator.training_view import TrainingView
 
 
-class TrainingProgress(BaseModel):
+class TrainingProgress(Wire):
     """How far a training is. ε is at δ."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rounds: int
     asked: int = Field(description="rounds sent out so far")

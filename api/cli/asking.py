@@ -7,10 +7,11 @@ import typer
 from rich.console import Console
 
 from api.cli.exits import Exit
-from api.cli.options import Api, AsJson, Request, Token, connect, read_request, say_json
+from api.cli.options import Api, AsJson, Request, Token, connect, say_json
 from api.cli.tables import budget_table, evaluation_table, price_table
 from api.client import Client, Json, Refusal
 from api.demo.show import cost_line, question_table, refusal_panel, say
+from api.request_files import read_request
 from consent.catalogue import Catalogue
 from privacy.loss import Delta, Epsilon
 from privacy.odds import odds_of_claim

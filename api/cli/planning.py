@@ -10,10 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from api.cli.options import Api, AsJson, Request, Token, connect, read_request, say_json
+from api.cli.options import Api, AsJson, Request, Token, connect, say_json
 from api.client import Json
 from api.demo.show import say
 from api.errors import InputInvalid
+from api.request_files import read_request
 from privacy.odds_text import Language
 
 Said = Annotated[Language, typer.Option("--language", help="Of the odds.")]

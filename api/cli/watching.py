@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from api.cli.options import Api, AsJson, Request, Token, connect, read_request, say_json
+from api.cli.options import Api, AsJson, Request, Token, connect, say_json
 from api.client import Json
+from api.request_files import read_request
 
 app = typer.Typer(name="monitor", help="Questions that are asked again and again.")
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from api.cli.options import read_request
+from api.request_files import read_request
 from federation.node.own import OwnNode, open_own
 from federation.node.own_model import OwnModel, open_model
 from federation.node.settings import load_settings

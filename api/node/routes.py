@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api.errors import NoModelServed
 from api.node.auth import Owner
@@ -18,6 +18,7 @@ from api.node.views import (
     NoiseView,
     limits_of,
 )
+from api.wire import Wire
 from federation.node.explaining import explained
 from federation.node.own import OwnNode
 from federation.node.own_model import OwnModel
@@ -48,15 +49,13 @@ Node = Annotated[OwnNode, Depends(node_of)]
 Model = Annotated[OwnModel, Depends(model_of)]
 
 
-class OneClient(BaseModel):
+class OneClient(Wire):
     """One of the department's own clients; sensitive, so never in an address."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     client_id: str = Field(min_length=1, max_length=256)
 
 
-class SwitchView(BaseModel):
+class SwitchView(Wire):
     """Whether the node refuses every plan."""
 
     stopped: bool

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from api.wire import Wire
 from federation.node.journal import Departure
 from federation.node.own import OwnNode
 from privacy.loss import Delta, Rho
@@ -14,11 +15,7 @@ from privacy.pools import PoolState
 from privacy.windows import WindowState
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class FieldView(_Wire):
+class FieldView(Wire):
     """A field of the catalogue as this department stands to it."""
 
     name: str
@@ -31,7 +28,7 @@ class FieldView(_Wire):
     never: bool = Field(description="whether the department's policy never answers about it")
 
 
-class ContractView(_Wire):
+class ContractView(Wire):
     """What this department has, and what it answers whatever the coordinator says."""
 
     department: str
@@ -74,7 +71,7 @@ class ContractView(_Wire):
         )
 
 
-class EpochView(_Wire):
+class EpochView(Wire):
     """The consent snapshot that the worker had last. ``current``: it may still decide."""
 
     epoch: int
@@ -95,7 +92,7 @@ class EpochView(_Wire):
         )
 
 
-class DepartureView(_Wire):
+class DepartureView(Wire):
     """Something that left the node."""
 
     number: int
@@ -108,7 +105,7 @@ class DepartureView(_Wire):
     consent_epoch: int
 
 
-class JournalView(_Wire):
+class JournalView(Wire):
     """Departures, newest first. ``next``: what to send as ``before`` for older ones."""
 
     departures: tuple[DepartureView, ...]
@@ -122,7 +119,7 @@ class JournalView(_Wire):
         return cls(departures=shown, next=shown[-1].number if len(shown) == limit else None)
 
 
-class NoiseView(_Wire):
+class NoiseView(Wire):
     """How much noise is drawn ahead: draws by width in lattice points."""
 
     left: Mapping[int, int]
@@ -135,14 +132,14 @@ class NoiseView(_Wire):
         return cls(left=left, draws=sum(left.values()))
 
 
-class WindowView(_Wire):
+class WindowView(Wire):
     """One window of one pool, as ε at the policy's δ. ``budget_epsilon`` null: no such limit."""
 
     spent_epsilon: float
     budget_epsilon: float | None
 
 
-class LimitView(_Wire):
+class LimitView(Wire):
     """One pool of the department's own ledger; what is promised counts as spent."""
 
     pool: str

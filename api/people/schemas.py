@@ -3,20 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from api.people.accounts import NAME, Person
 from api.people.roles import Caller, Role
+from api.wire import Wire
 
 PersonName = Annotated[str, Field(pattern=NAME)]
 ClientId = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SignInRequest(_Wire):
+class SignInRequest(Wire):
     """A local account's name and password."""
 
     model_config = ConfigDict(
@@ -27,7 +24,7 @@ class SignInRequest(_Wire):
     password: SecretStr = Field(max_length=1000)
 
 
-class SetupRequest(_Wire):
+class SetupRequest(Wire):
     """A new password, by a setup link. ``name`` is the first officer's own choice."""
 
     model_config = ConfigDict(
@@ -41,7 +38,7 @@ class SetupRequest(_Wire):
     name: PersonName | None = None
 
 
-class NewPerson(_Wire):
+class NewPerson(Wire):
     """An account to make. A client's has the client's normalized id, and no other has."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "wei", "role": "advisor"}})
@@ -57,7 +54,7 @@ class NewPerson(_Wire):
         return self
 
 
-class Me(_Wire):
+class Me(Wire):
     """Who is signed in. ``csrf_token`` goes with whatever this session changes; "" by a token."""
 
     name: str
@@ -76,7 +73,7 @@ class Me(_Wire):
         )
 
 
-class PersonView(_Wire):
+class PersonView(Wire):
     """One account, without the client it may belong to. ``ready``: it can sign in."""
 
     name: str
@@ -100,7 +97,7 @@ class PersonView(_Wire):
         )
 
 
-class Invited(_Wire):
+class Invited(Wire):
     """An account and its setup link, which is shown this once: hand it to the person."""
 
     person: PersonView

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Officer, Overseer
 from api.desk_schemas import ApprovalView, OpinionRequest
-from api.idempotency import Answer, IdempotencyKey, once
+from api.idempotency import Answer, OnlyOnce
 from api.routes.desk import RUN, OpenDesk, RunId
 from federation.coordinator.approvals import approval_of, give_opinion, settle, settle_all
 from federation.coordinator.runs import Run
@@ -47,8 +47,7 @@ def give(
     body: OpinionRequest,
     desk: OpenDesk,
     caller: Officer,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Give one opinion, which stands; the second one decides. The same again changes nothing."""
 
@@ -58,7 +57,7 @@ def give(
         )
         return Answer(body=ApprovalView.of(approval).model_dump_json().encode())
 
-    return once(request, caller, idempotency_key, body, work)
+    return once.do(caller, body, work)
 
 
 def _age(run: Run) -> tuple[int, str]:

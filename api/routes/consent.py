@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Response
 
 from api.auth import OfClient, Steward
 from api.consent_schemas import ChangeAcknowledged, ClientEntry, LevelRequest, StandingView
-from api.idempotency import Answer, IdempotencyKey, once
+from api.idempotency import Answer, OnlyOnce
 from api.routes.desk import OpenDesk
 from api.schemas import LevelView
 from consent import events
@@ -18,8 +19,7 @@ from consent.events import (
     WithdrawFamilyObjection,
     WithdrawObjection,
 )
-from federation.coordinator.consent_desk import change, enter
-from federation.coordinator.desk import Desk
+from federation.coordinator import consent_desk
 
 router = APIRouter(tags=["consent"])
 
@@ -27,6 +27,25 @@ CLIENT = "/api/v1/clients/{client_id:path}"
 LEVEL = CLIENT + "/level"
 OBJECTION = CLIENT + "/objections/{purpose}"
 FAMILY = CLIENT + "/family-objection"
+
+
+Changing = Callable[[events.Request, LevelRequest | None], Response]
+
+
+def _changing(desk: OpenDesk, caller: OfClient, once: OnlyOnce) -> Changing:
+    """Let the caller change what a client of theirs authorizes, once for each key."""
+
+    def change(asked: events.Request, body: LevelRequest | None) -> Response:
+        def work() -> Answer:
+            done = ChangeAcknowledged.of(consent_desk.change(asked, desk, now=datetime.now(UTC)))
+            return Answer(body=done.model_dump_json().encode())
+
+        return once.do(caller, body, work)
+
+    return change
+
+
+Change = Annotated[Changing, Depends(_changing)]
 
 
 @router.get(LEVEL)
@@ -42,80 +61,39 @@ def read_standing(client_id: str, desk: OpenDesk, _caller: OfClient) -> Standing
 
 
 @router.put(LEVEL, response_model=ChangeAcknowledged)
-def set_level(
-    *,
-    client_id: str,
-    body: LevelRequest,
-    desk: OpenDesk,
-    caller: OfClient,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+def set_level(client_id: str, body: LevelRequest, change: Change) -> Response:
     """Give, raise, lower or withdraw (0) one client's authorization, and return the receipt.
 
     200 means: it is in the epoch of every plan carried out from now on, and in the log.
     """
     ends = None if body.expires_at is None else int(body.expires_at.timestamp())
     asked = SetLevel(client=client_id, level=body.level, expires_at=ends)
-    return once(request, caller, idempotency_key, body, _change(asked, desk))
+    return change(asked, body)
 
 
 @router.put(OBJECTION, response_model=ChangeAcknowledged)
-def object_to(
-    *,
-    client_id: str,
-    purpose: str,
-    desk: OpenDesk,
-    caller: OfClient,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+def object_to(client_id: str, purpose: str, desk: OpenDesk, change: Change) -> Response:
     """Keep everything of one client from one purpose, whatever the level opens."""
-    asked = ObjectTo(client=client_id, purpose=desk.catalogue.purpose(purpose))
-    return once(request, caller, idempotency_key, None, _change(asked, desk))
+    return change(ObjectTo(client=client_id, purpose=desk.catalogue.purpose(purpose)), None)
 
 
 @router.delete(OBJECTION, response_model=ChangeAcknowledged)
-def take_objection_back(
-    *,
-    client_id: str,
-    purpose: str,
-    desk: OpenDesk,
-    caller: OfClient,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+def take_objection_back(client_id: str, purpose: str, desk: OpenDesk, change: Change) -> Response:
     """Open to the purpose again what the client's level opens."""
     asked = WithdrawObjection(client=client_id, purpose=desk.catalogue.purpose(purpose))
-    return once(request, caller, idempotency_key, None, _change(asked, desk))
+    return change(asked, None)
 
 
 @router.put(FAMILY, response_model=ChangeAcknowledged)
-def object_for_family(
-    *,
-    client_id: str,
-    desk: OpenDesk,
-    caller: OfClient,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+def object_for_family(client_id: str, change: Change) -> Response:
     """Close the family fields of everyone in the client's household."""
-    asked = ObjectForFamily(client=client_id)
-    return once(request, caller, idempotency_key, None, _change(asked, desk))
+    return change(ObjectForFamily(client=client_id), None)
 
 
 @router.delete(FAMILY, response_model=ChangeAcknowledged)
-def take_family_objection_back(
-    *,
-    client_id: str,
-    desk: OpenDesk,
-    caller: OfClient,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
+def take_family_objection_back(client_id: str, change: Change) -> Response:
     """Take this member's objection back; while another member's stands, the fields stay closed."""
-    asked = WithdrawFamilyObjection(client=client_id)
-    return once(request, caller, idempotency_key, None, _change(asked, desk))
+    return change(WithdrawFamilyObjection(client=client_id), None)
 
 
 @router.put(CLIENT)
@@ -124,12 +102,4 @@ def enter_client(
 ) -> StandingView:
     """Enter a client at level 0; one whom the register knows keeps what is in force."""
     now = datetime.now(UTC)
-    return StandingView.of(enter(client_id, body.household, desk, now=now), now=now)
-
-
-def _change(asked: events.Request, desk: Desk) -> Callable[[], Answer]:
-    def work() -> Answer:
-        done = ChangeAcknowledged.of(change(asked, desk, now=datetime.now(UTC)))
-        return Answer(body=done.model_dump_json().encode())
-
-    return work
+    return StandingView.of(consent_desk.enter(client_id, body.household, desk, now=now), now=now)

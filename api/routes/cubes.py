@@ -4,11 +4,11 @@ import time
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Staff, Trainer
 from api.cube_schemas import LinearModelView, RelationsView, TableView
-from api.idempotency import IdempotencyKey
+from api.idempotency import OnlyOnce
 from api.plan_requests import CubeRequest
 from api.routes.desk import OpenDesk, RunId
 from api.routes.plans import submitted
@@ -27,11 +27,10 @@ def ask_for_cube(
     body: CubeRequest,
     desk: OpenDesk,
     caller: Trainer,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Ask for a cube. 202 and a run to follow; 200 if there is one already, which is free."""
-    return submitted(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, once)
 
 
 @router.get("/api/v1/cubes/{run_id}/table")

@@ -3,10 +3,10 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Response
 
 from api.auth import Asker, Staff
-from api.idempotency import Answer, IdempotencyKey, once
+from api.idempotency import Answer, OnlyOnce
 from api.monitor_schemas import MonitorRequest, MonitorView
 from api.routes.desk import RUN, OpenDesk
 from federation.coordinator.monitors import Monitors
@@ -22,8 +22,7 @@ def save_monitor(
     body: MonitorRequest,
     desk: OpenDesk,
     caller: Asker,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Watch a question; the ρ of every tick is reserved now, or nothing is."""
 
@@ -42,7 +41,7 @@ def save_monitor(
             headers={"Location": f"/api/v1/monitors/{monitor.id}"},
         )
 
-    return once(request, caller, idempotency_key, body, work)
+    return once.do(caller, body, work)
 
 
 @router.get("/api/v1/monitors")

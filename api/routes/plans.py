@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
 from api.auth import Asker, Staff, Trainer
-from api.idempotency import Answer, IdempotencyKey, once
+from api.idempotency import Answer, Once, OnlyOnce
 from api.people.roles import Caller
 from api.plan_requests import (
     EvaluationRequest,
@@ -34,11 +34,10 @@ def ask(
     body: QuestionRequest,
     desk: OpenDesk,
     caller: Asker,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Ask a question. 202 and a run to follow; 200 if it was answered before, which is free."""
-    return submitted(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, once)
 
 
 @router.post("/api/v1/sql", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
@@ -46,11 +45,10 @@ def ask_sql(
     body: SqlRequest,
     desk: OpenDesk,
     caller: Asker,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Ask a question written as one SELECT over ``clients``: the same plan, the same price."""
-    return submitted(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, once)
 
 
 @router.post("/api/v1/trainings", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
@@ -58,11 +56,10 @@ def train(
     body: TrainingRequest,
     desk: OpenDesk,
     caller: Trainer,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Train a shared model. 202 and a run to follow; 200 if it was trained before."""
-    return submitted(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, once)
 
 
 @router.post("/api/v1/evaluations", status_code=HTTPStatus.ACCEPTED, response_model=Submitted)
@@ -70,11 +67,10 @@ def evaluate(
     body: EvaluationRequest,
     desk: OpenDesk,
     caller: Trainer,
-    request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Evaluate a model. 202 and a run to follow; 200 if it was evaluated before."""
-    return submitted(body, desk, caller, request, idempotency_key)
+    return submitted(body, desk, caller, once)
 
 
 @router.post("/api/v1/price")
@@ -112,20 +108,14 @@ def read_run(run_id: RunId, desk: OpenDesk, _caller: Staff) -> RunView:
     return RunView.of(desk.runs.get(run_id))
 
 
-def submitted(
-    body: PlanRequest | SqlRequest,
-    desk: Desk,
-    caller: Caller,
-    request: Request,
-    key: str | None,
-) -> Response:
+def submitted(body: PlanRequest | SqlRequest, desk: Desk, caller: Caller, once: Once) -> Response:
     """Turn a request into a plan and submit it, once for each key of a caller."""
 
     def work() -> Answer:
         asked = body.question(desk.catalogue) if isinstance(body, SqlRequest) else body.request()
         plan = plan_of(asked, desk)
         # One caller's keys never meet another's.
-        name = None if key is None else f"{caller.name}:{key}"
+        name = None if once.key is None else f"{caller.name}:{once.key}"
         submission = submit(plan, desk, asker=caller.name, request=name)
         released = submission.run.state is RunState.RELEASED
         return Answer(
@@ -134,4 +124,4 @@ def submitted(
             headers={"Location": f"/api/v1/runs/{submission.run.id}"},
         )
 
-    return once(request, caller, key, body, work)
+    return once.do(caller, body, work)

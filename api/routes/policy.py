@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 
 from api.auth import Officer, Overseer, Staff
 from api.errors import IfMatchNeeded
-from api.idempotency import Answer, IdempotencyKey, once
+from api.idempotency import Answer, OnlyOnce
 from api.policy_schemas import EXAMPLE, DecisionRequest, ProposalView
 from api.routes.desk import RUN, OpenDesk
 from federation.coordinator.policy import Policy
@@ -38,8 +38,8 @@ def change_policy(
     body: NewPolicy,
     caller: Officer,
     request: Request,
+    once: OnlyOnce,
     if_match: IfMatch = None,
-    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Let a policy hold that allows no more than before; propose one that does (202).
 
@@ -65,7 +65,7 @@ def change_policy(
         told = done.policy.model_dump_json().encode()
         return Answer(body=told, headers={"ETag": _etag(done.policy)})
 
-    return once(request, caller, idempotency_key, body, work)
+    return once.do(caller, body, work)
 
 
 @router.get(PLACE)
@@ -100,7 +100,7 @@ def decide_proposal(
     body: DecisionRequest,
     caller: Officer,
     request: Request,
-    idempotency_key: IdempotencyKey = None,
+    once: OnlyOnce,
 ) -> Response:
     """Decide about another officer's proposal; approved, it holds from now on."""
 
@@ -118,7 +118,7 @@ def decide_proposal(
         view = ProposalView.of(found, state.desk, viewer=caller.name)
         return Answer(body=view.model_dump_json().encode())
 
-    return once(request, caller, idempotency_key, body, work)
+    return once.do(caller, body, work)
 
 
 def _etag(policy: Policy) -> str:

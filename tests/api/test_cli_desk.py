@@ -1,22 +1,18 @@
 """The desk's commands against the real API on a real port; verifying needs none."""
 
 import json
-import socket
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import uvicorn
 from typer.testing import CliRunner, Result
 
-from api.app import create_app
 from api.cli.exits import Exit, exit_of
 from api.cli.main import app
 from api.errors import ApiRefused, ApiUnreachable, InputInvalid
-from api.settings import Settings
 from federation.coordinator.runs import Runs
 from federation.errors import SettingsInvalid
 from privacy.errors import InvalidLoss
@@ -29,21 +25,6 @@ RESULT = {
         {"cell": {"region": "north"}, "count": {"value": 131.2, "half_width": 8.0}, "means": {}}
     ],
 }
-
-
-@pytest.fixture
-def address(settings: Settings) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
 
 
 Call = Callable[..., Result]

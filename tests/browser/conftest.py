@@ -16,7 +16,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from tests.api.conftest import write_tiny_folder
+from tests.api.tiny_firm import write_tiny_folder
 from tests.browser.site import Site, running
 
 CHROMIUM = "/usr/bin/chromium"

@@ -1,21 +1,15 @@
 """One version that a training released, and a terminal beside the API that tells of it."""
 
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
-import uvicorn
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner, Result
 
-from api.app import create_app
 from api.cli.main import app
-from api.settings import Settings
 from consent.catalogue import load_catalogue
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.registry import Registry
@@ -71,21 +65,6 @@ def trained(analyst: TestClient, runs: Runs, coordinator: CoordinatorSettings) -
     )
     runs.end_released(run.id, result=result, label=label(plan, catalogue, facts), now=9)
     return run.id
-
-
-@pytest.fixture
-def address(settings: Settings) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
-    listener.close()
 
 
 @pytest.fixture

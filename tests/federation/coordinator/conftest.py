@@ -1,6 +1,6 @@
 """A desk with a life behind it, and the evidence of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -12,12 +12,16 @@ import pytest
 from federation import layout
 from federation.coordinator.approvals import give_opinion, opinions_on
 from federation.coordinator.desk import Desk, plan_of, submit
+from federation.coordinator.dispatch import Dispatcher, open_dispatcher
 from federation.coordinator.evidence_log import log_release, publish
 from federation.coordinator.export import export
 from federation.coordinator.labels import Facts, label
 from federation.coordinator.question_result import question_result
 from federation.coordinator.registry import Registry
 from federation.coordinator.runs import Run
+from federation.coordinator.settings import CoordinatorSettings
+from federation.messages import Answer, Ask
+from federation.node.answer import answer
 from federation.plans import read_plan
 from federation.question_plan import QuestionPlan
 from privacy.entries import Opinion
@@ -25,6 +29,7 @@ from privacy.loss import Delta
 from privacy.mechanisms import LIBRARY, release
 from privacy.units import NeighboringRelation
 
+NOW = 1_800_000_000  # by the nodes' clocks, which opened their ledgers then
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 POLICY = """
 delta = 1e-6
@@ -145,3 +150,33 @@ def figures(plan: QuestionPlan, desk: Desk) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def evidence(desk: Desk) -> bytes:
     return b"".join(export(desk, now=AT + timedelta(hours=1)))
+
+
+@pytest.fixture
+def dispatch_to() -> Iterator[Callable[[Any, str], Dispatcher]]:
+    """Return a function that opens the real coordinator, under a policy, over a firm's nodes."""
+    opened: list[Dispatcher] = []
+
+    def dispatch_to(firm: Any, policy: str) -> Dispatcher:
+        def exchange(asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
+            assert deadline_s > 0
+            return {d: answer(firm.nodes[d], ask, NOW) for d, ask in asks.items()}
+
+        (firm.folder / "policy.toml").write_text(policy)
+        settings = CoordinatorSettings(
+            database=f"sqlite:///{firm.folder / 'coordinator.db'}",
+            catalogue=firm.folder / "catalogue.toml",
+            policy=firm.folder / "policy.toml",
+            keys=firm.enrolment.coordinator,
+            consent_keys=firm.enrolment.consent,
+            models=firm.folder / "models",
+        )
+        opened.append(open_dispatcher(settings, exchange))
+        opened[-1].now = lambda: NOW
+        rows = [(client, client, level) for client, level in firm.levels.items()]
+        opened[-1].desk.register.load(rows, datetime.now(UTC))
+        return opened[-1]
+
+    yield dispatch_to
+    for each in opened:
+        each.desk.engine.dispose()

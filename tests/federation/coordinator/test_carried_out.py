@@ -1,6 +1,6 @@
 """From a dear question to verified evidence: the real coordinator and three real nodes."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,16 +8,12 @@ import pytest
 
 from federation.coordinator.approvals import give_opinion
 from federation.coordinator.desk import plan_of, submit
-from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.dispatch import Dispatcher
 from federation.coordinator.export import export
 from federation.coordinator.runs import RunState
-from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.verify import verify
-from federation.messages import Answer, Ask
-from federation.node.answer import answer
 from privacy.entries import Opinion
 
-NOW = 1_800_000_000  # by the nodes' clocks, which opened their ledgers then
 POLICY = """
 delta = 1e-6
 automatic_epsilon = 4.0
@@ -47,26 +43,8 @@ TRAINING = {
 
 
 @pytest.fixture
-def dispatcher(firm: Any) -> Iterator[Dispatcher]:
-    def exchange(asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
-        assert deadline_s > 0
-        return {d: answer(firm.nodes[d], ask, NOW) for d, ask in asks.items()}
-
-    (firm.folder / "policy.toml").write_text(POLICY)
-    settings = CoordinatorSettings(
-        database=f"sqlite:///{firm.folder / 'coordinator.db'}",
-        catalogue=firm.folder / "catalogue.toml",
-        policy=firm.folder / "policy.toml",
-        keys=firm.enrolment.coordinator,
-        consent_keys=firm.enrolment.consent,
-        models=firm.folder / "models",
-    )
-    opened = open_dispatcher(settings, exchange)
-    opened.now = lambda: NOW
-    rows = [(client, client, level) for client, level in firm.levels.items()]
-    opened.desk.register.load(rows, datetime.now(UTC))
-    yield opened
-    opened.desk.engine.dispose()
+def dispatcher(firm: Any, dispatch_to: Callable[[Any, str], Dispatcher]) -> Dispatcher:
+    return dispatch_to(firm, POLICY)
 
 
 def test_what_two_officers_let_pass_is_carried_out_and_can_be_verified(
@@ -109,9 +87,9 @@ def test_an_idle_coordinator_leaves_signs_of_life_and_ends_old_approvals(
         now=int(old.timestamp()),
         waiting=True,
     )
-    assert not dispatcher.heartbeat.is_alive(NOW)
+    assert not dispatcher.heartbeat.is_alive(dispatcher.now())
     assert not dispatcher.carry_out_next()
-    assert dispatcher.heartbeat.is_alive(NOW + 30)
+    assert dispatcher.heartbeat.is_alive(dispatcher.now() + 30)
     ended = desk.runs.get("0" * 16)
     assert ended.state is RunState.REFUSED
     assert ended.refusal is not None

@@ -1,7 +1,7 @@
 """A model is trained, evaluated and verified: the real coordinator and three real nodes."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,19 +9,15 @@ import numpy as np
 import pytest
 
 from federation.coordinator.desk import check, plan_of, submit
-from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.dispatch import Dispatcher
 from federation.coordinator.errors import ModelUnknown
 from federation.coordinator.export import export
 from federation.coordinator.findings import Wrong
 from federation.coordinator.runs import Run, RunState
-from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.verify import verify
 from federation.errors import PlanInvalid
-from federation.messages import Answer, Ask
-from federation.node.answer import answer
 from models.errors import ModelFileInvalid
 
-NOW = 1_800_000_000  # by the nodes' clocks, which opened their ledgers then
 POLICY = """
 delta = 1e-6
 automatic_epsilon = 50.0
@@ -51,28 +47,8 @@ EVALUATION = {
 
 
 @pytest.fixture
-def dispatcher(make_firm: Any) -> Iterator[Dispatcher]:
-    firm = make_firm(400, levels=lambda _number: 4)
-
-    def exchange(asks: Mapping[str, Ask], *, deadline_s: float) -> dict[str, Answer]:
-        assert deadline_s > 0
-        return {d: answer(firm.nodes[d], ask, NOW) for d, ask in asks.items()}
-
-    (firm.folder / "policy.toml").write_text(POLICY)
-    settings = CoordinatorSettings(
-        database=f"sqlite:///{firm.folder / 'coordinator.db'}",
-        catalogue=firm.folder / "catalogue.toml",
-        policy=firm.folder / "policy.toml",
-        keys=firm.enrolment.coordinator,
-        consent_keys=firm.enrolment.consent,
-        models=firm.folder / "models",
-    )
-    opened = open_dispatcher(settings, exchange)
-    opened.now = lambda: NOW
-    rows = [(client, client, level) for client, level in firm.levels.items()]
-    opened.desk.register.load(rows, datetime.now(UTC))
-    yield opened
-    opened.desk.engine.dispose()
+def dispatcher(make_firm: Any, dispatch_to: Callable[[Any, str], Dispatcher]) -> Dispatcher:
+    return dispatch_to(make_firm(400, levels=lambda _number: 4), POLICY)
 
 
 def carry_out(dispatcher: Dispatcher, request: dict[str, Any]) -> Run:
