@@ -18,7 +18,6 @@ from statistics import median
 
 import duckdb
 import pyarrow as pa
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent.catalogue import Field
@@ -29,6 +28,7 @@ from consent.events import Request, SetLevel
 from consent.levels import Level
 from consent.packed import pack
 from consent.store import Register
+from federation.database import open_database
 
 CLIENTS = 1_000_000
 CHANGED = 1000
@@ -248,7 +248,7 @@ def _pulled(register: Register, snapshot: Snapshot) -> Snapshot:
 
 
 def _register(path: Path, size: int) -> tuple[Register, list[str]]:
-    register = Register(sa.create_engine(f"sqlite:///{path}", pool_size=THREADS))
+    register = Register(open_database(f"sqlite:///{path}"))
     clients = [f"TW{number:07}" for number in range(size)]
     register.load(((c, f"H{n // 2}", 4) for n, c in enumerate(clients)), T0 - timedelta(days=1))
     return register, clients

@@ -17,6 +17,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
+from federation.database import open_database
 from privacy.entries import GENESIS, Committed, Entry, Event, Opened, Reserved, sealed, to_text
 from privacy.heads import head_of, head_text
 from privacy.ledger import fold, follow
@@ -110,7 +111,7 @@ def _chain(length: int) -> list[Entry]:
 
 def _stored(chain: list[Entry], home: Path) -> sa.Engine:
     """Put a chain into a database at once, as if it had grown there."""
-    engine = sa.create_engine(f"sqlite:///{home / 'ledger.db'}")
+    engine = open_database(f"sqlite:///{home / 'ledger.db'}")
     Ledger(engine)
     lines = [{"index": e.index, "entry": to_text(e), "digest": e.digest} for e in chain]
     with exclusive(engine) as connection:

@@ -21,6 +21,7 @@ from federation.node.records import Records
 from federation.question_plan import QuestionPlan
 from privacy.mechanisms import draw_noise, release
 from privacy.noise_shares import Noise, share_sigma
+from privacy.units import NeighboringRelation
 
 RELEASES = 300
 DEPARTMENTS = ("advisory", "research", "risk")
@@ -119,7 +120,7 @@ def _answer(plan: QuestionPlan, exact: list[npt.NDArray[np.int64]], noise: Noise
                 scale=block.scale,
                 rho=block.rho,
                 unit=plan.unit,
-                relation=layout.RELATION,
+                relation=NeighboringRelation.ADD_OR_REMOVE,
                 bound=plan.bound,
                 cohort=3,
                 tolerance=1,

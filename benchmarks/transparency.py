@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
-import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from consent.commitments import commit
@@ -32,6 +31,7 @@ from consent.receipts import (
     rfc3339,
     sign_receipt,
 )
+from federation.database import open_database
 
 ENTRIES = 1_000_000
 BATCH = 1000
@@ -42,7 +42,7 @@ Row = dict[str, str | float]
 def rows() -> list[Row]:
     """Appends and receipts per second, milliseconds of a proof: value, peer and their ratio."""
     with tempfile.TemporaryDirectory() as folder:
-        log = Log(sa.create_engine(f"sqlite:///{Path(folder) / 'log.db'}"))
+        log = Log(open_database(f"sqlite:///{Path(folder) / 'log.db'}"))
         appends = _appends(log)
         proof = _inclusion(log)
     return [appends, proof, _level_proof(), _receipts()]

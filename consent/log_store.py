@@ -26,7 +26,6 @@ from consent.merkle import (
     nodes,
     range_root,
 )
-from consent.write_ahead import write_ahead
 
 MAXIMUM_ENTRY_BYTES = 65_536
 _PAGE = 4096
@@ -79,8 +78,6 @@ class Log:
     def __init__(self, engine: sa.Engine) -> None:
         """Create what is missing in the database. Calling it again, anywhere, changes nothing."""
         self._engine = engine
-        if engine.dialect.name == "sqlite":
-            _use_write_ahead_log(engine)
         with engine.begin() as connection:
             for table in _TABLES.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
@@ -290,9 +287,3 @@ def _frontier(size: int, joined: bytes) -> list[bytes]:
     if len(joined) != HASH_BYTES * size.bit_count():
         raise LogBroken("its head does not match its size")
     return [joined[i : i + HASH_BYTES] for i in range(0, len(joined), HASH_BYTES)]
-
-
-def _use_write_ahead_log(engine: sa.Engine) -> None:
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(f"PRAGMA busy_timeout = {_WAIT_MS}")
-        write_ahead(connection.connection.cursor().execute)

@@ -147,8 +147,3 @@ def fold(events: Iterable[Event]) -> Mapping[str, Standing]:
             seen.add(event.id)
             standings[event.client] = advance(standings.get(event.client), event)
     return standings
-
-
-def closed_households(standings: Iterable[Standing]) -> frozenset[str]:
-    """Return the households (ids sensitive) of which any member objects to family fields."""
-    return frozenset(s.household for s in standings if s.family_objected_at is not None)

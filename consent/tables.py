@@ -18,7 +18,6 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from consent.events import Event, Kind
 from consent.levels import Level
 from consent.register import Standing
-from consent.write_ahead import write_ahead
 
 _ID = sa.String(256)
 _REF = sa.String(32)
@@ -100,8 +99,6 @@ APPEND_ONLY = {
 
 def create(engine: sa.Engine) -> None:
     """Create what is missing in the database. Calling it again, anywhere, changes nothing."""
-    if engine.dialect.name == "sqlite":
-        _use_write_ahead_log(engine)
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             _wait_and_sync(connection)
@@ -225,13 +222,6 @@ def _event_of(row: Any) -> Event:  # noqa: ANN401 - a row of the join, typed by 
         household=(row.household_id or "") if kind is Kind.ENTERED else "",
         place=row.place,
     )
-
-
-def _use_write_ahead_log(engine: sa.Engine) -> None:
-    """Let other processes read while one writes; SQLite remembers it in the file."""
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        _wait_and_sync(connection)
-        write_ahead(connection.connection.cursor().execute)
 
 
 def _wait_and_sync(connection: sa.Connection) -> None:

@@ -1,18 +1,19 @@
 """Opening a database: SQLite in its safest multi-process mode, or any that SQLAlchemy knows."""
 
 import sqlite3
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from privacy.write_ahead import write_ahead
-
 BUSY_TIMEOUT_MS = 10_000
 _CREATING = 0x5AB0_0001
 """Names the PostgreSQL advisory lock of whoever creates tables."""
+_PATIENCE_S = 10.0
+_LOOK_AGAIN_S = 0.01
 
 
 def open_database(url: str) -> Engine:
@@ -49,6 +50,30 @@ def create_tables(
             db.execute(CreateTable(table, if_not_exists=True))
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 db.execute(CreateIndex(index, if_not_exists=True))
+
+
+def write_ahead(execute: Callable[[str], object]) -> None:
+    """Let other processes read while one writes; SQLite remembers it in the file.
+
+    SQLite's own patience does not cover this switch: while another process makes it, the file is
+    locked, and the statement fails at once. So it is tried again.
+
+    Args:
+        execute: of a cursor outside a transaction.
+
+    Raises:
+        sqlite3.OperationalError: the file was locked for ten seconds.
+    """
+    last = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+        else:
+            return
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

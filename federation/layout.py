@@ -22,13 +22,10 @@ from federation.statistics.summands import Clients, Moment, Summand
 from privacy.loss import Rho
 from privacy.noise_shares import count_scale
 from privacy.total_lattice import total_lattice
-from privacy.units import NeighboringRelation
 
 MAX_CELLS = 4096
 MAX_PLACES = 65_536
 """Most places of a question's vector: half a megabyte a leg, and less than a second of noise."""
-
-RELATION = NeighboringRelation.ADD_OR_REMOVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,6 @@ from sqlalchemy.schema import CreateTable
 
 from privacy.entries import Entry, to_text
 from privacy.repairs import Row
-from privacy.write_ahead import write_ahead
 
 _WAIT_MS = 30_000
 _ADVISORY_LOCK = 0x6C6564676572  # "ledger"
@@ -51,9 +50,6 @@ PUT_ASIDE = sa.Table(
 
 def prepare(engine: sa.Engine) -> None:
     """Make the tables if there are none."""
-    if engine.dialect.name == "sqlite":
-        with _sqlite(engine) as connection:
-            write_ahead(connection.connection.cursor().execute)
     with exclusive(engine) as connection:
         for table in _METADATA.sorted_tables:
             connection.execute(CreateTable(table, if_not_exists=True))

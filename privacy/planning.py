@@ -81,24 +81,6 @@ def mean_of(*, lower: float, upper: float, value: float, clients: float) -> Stat
     )
 
 
-def rank_of(*, share: float, bins: int, clients: float) -> Statistic:
-    """Return the rank of a cut in a noised histogram, as a part of all clients.
-
-    With j of B bins below the cut and a part q of the clients there, the rank's variance is
-    V_0 (j (1 - q)^2 + (B - j) q^2) / N^2 by the delta method: at most V_0 B max(q, 1 - q)^2 / N^2.
-
-    Args:
-        share: q, strictly between 0 and 1; 0.5 is the median, for which the bound is exact.
-        bins: B, at least 1.
-        clients: a guess of N, the clients in all bins, above 0. InvalidBound for each.
-    """
-    if not 0 < share < 1:
-        raise InvalidBound("share", share)
-    root = math.sqrt(positive("bins", bins))
-    worst = max(share, 1 - share) / positive("guessed count", clients)
-    return Statistic(of_total=0.0, of_count=root * worst, told_within=clients / root)
-
-
 def positive(what: str, value: float) -> float:
     """Return a finite number above 0, or raise InvalidBound, which names it."""
     if not (math.isfinite(value) and value > 0):

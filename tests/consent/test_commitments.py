@@ -6,7 +6,6 @@ from itertools import product
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from consent.log_entries import ConsentChanged, encode, read_entry
 from consent.log_errors import CommitmentInvalid
 from consent.log_store import Log
 from consent.salt_store import Salt, Salts
+from federation.database import open_database
 
 SALT = bytes(range(32))
 FACTS: dict[str, Fact] = {"client": "TW003696", "change": "raised", "level": 3}
@@ -81,7 +81,7 @@ class World:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.engine = sa.create_engine(f"sqlite:///{file}")
+        self.engine = open_database(f"sqlite:///{file}")
         self.log, self.salts = Log(self.engine), Salts(self.engine)
 
     def change(self, client: str, change: str, level: int, salt: bytes) -> int:

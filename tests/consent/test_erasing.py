@@ -15,6 +15,7 @@ from consent.errors import UnknownClient
 from consent.events import Kind, ObjectForFamily, WithdrawFamilyObjection
 from consent.store import Register
 from consent.writing import mark_of
+from federation.database import open_database
 
 T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 KEY, MARKS = b"k" * 32, b"m" * 32
@@ -32,7 +33,7 @@ def nothing(_connection: sa.Connection) -> None:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'consent.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'consent.db'}")
     yield engine
     engine.dispose()
 

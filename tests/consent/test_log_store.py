@@ -15,6 +15,7 @@ from consent import log_store
 from consent.log_errors import EntryInvalid, LogBroken, NotInLog
 from consent.log_store import Log, TreeHead
 from consent.merkle import EMPTY_ROOT, leaf_hash, node_hash, verify_consistency, verify_inclusion
+from federation.database import open_database
 
 ENTRIES = [f"entry {number}".encode() for number in range(23)]
 
@@ -35,7 +36,7 @@ def url(tmp_path: Path) -> str:
 
 
 def on_disk(url: str) -> Log:
-    return Log(sa.create_engine(url))
+    return Log(open_database(url))
 
 
 # Appending
@@ -85,7 +86,7 @@ def test_an_append_is_undone_with_the_callers_transaction(url: str) -> None:
     log = on_disk(url)
     log.append(ENTRIES[:3])
     before = log.head()
-    with sa.create_engine(url).connect() as connection:
+    with open_database(url).connect() as connection:
         assert log.append_within(connection, ENTRIES[3:]) == 3
         connection.rollback()
     assert log.head() == before
@@ -102,10 +103,10 @@ def test_an_entry_of_a_wrong_size_stops_the_whole_batch(entry: bytes) -> None:
 
 APPENDER = """
 import sys
-import sqlalchemy as sa
 from consent.log_store import Log
+from federation.database import open_database
 
-log = Log(sa.create_engine(sys.argv[1]))
+log = Log(open_database(sys.argv[1]))
 for number in range(20):
     log.append([f"{sys.argv[2]} {number} {part}".encode() for part in "abc"])
 """
@@ -130,7 +131,7 @@ def test_several_processes_append_to_one_log(url: str) -> None:
 def test_the_database_itself_refuses_a_rewrite(verb: str, url: str) -> None:
     log = on_disk(url)
     log.append(ENTRIES)
-    with pytest.raises(sa.exc.DBAPIError), sa.create_engine(url).begin() as connection:
+    with pytest.raises(sa.exc.DBAPIError), open_database(url).begin() as connection:
         connection.exec_driver_sql(verb)
     assert log.verify().size == len(ENTRIES)
 
@@ -188,7 +189,7 @@ def test_verification_finds_damage(statement: str, url: str) -> None:
     log = on_disk(url)
     log.append(ENTRIES)
     assert log.verify().size == len(ENTRIES)
-    with sa.create_engine(url).begin() as connection:
+    with open_database(url).begin() as connection:
         for verb in ("UPDATE", "DELETE"):
             connection.exec_driver_sql(f"DROP TRIGGER log_entries_no_{verb}")
         connection.exec_driver_sql(statement)
@@ -199,7 +200,7 @@ def test_verification_finds_damage(statement: str, url: str) -> None:
 def test_no_proof_is_made_of_lost_hashes(url: str) -> None:
     log = on_disk(url)
     log.append(ENTRIES)
-    with sa.create_engine(url).begin() as connection:
+    with open_database(url).begin() as connection:
         connection.exec_driver_sql("DROP TRIGGER log_entries_no_UPDATE")
         connection.exec_driver_sql(DAMAGE["a lost hash"])
     with pytest.raises(LogBroken):
@@ -209,7 +210,7 @@ def test_no_proof_is_made_of_lost_hashes(url: str) -> None:
 def test_nothing_is_appended_to_a_broken_head(url: str) -> None:
     log = on_disk(url)
     log.append(ENTRIES)
-    with sa.create_engine(url).begin() as connection:
+    with open_database(url).begin() as connection:
         connection.exec_driver_sql(DAMAGE["a cut head"])
     with pytest.raises(LogBroken):
         log.append([b"more"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from consent.errors import UnknownClient
 from consent.events import Event, Kind
 from consent.levels import Level
-from consent.register import SECOND, Change, Standing, advance, closed_households, fold
+from consent.register import SECOND, Change, Standing, advance, fold
 
 CLIENTS = ("ann", "bob", "eve")
 LEVELS = {0: Kind.WITHDRAWN, 1: Kind.GIVEN, 2: Kind.GIVEN, 3: Kind.RAISED, 4: Kind.RAISED}
@@ -265,23 +265,6 @@ def test_a_replay_returns_the_very_standing(events: list[Event]) -> None:
 def test_one_clients_events_move_nobody_else(events: list[Event]) -> None:
     alone = fold(event for event in events if event.client == "ann")
     assert alone["ann"] == fold(events)["ann"]
-
-
-# Households
-
-
-def test_one_members_objection_closes_the_household_and_each_must_withdraw_its_own() -> None:
-    events = [
-        entered("ann", 4, seq=1),
-        entered("bob", 4, seq=2),
-        event(Kind.FAMILY_OBJECTED, at=5, seq=3, client="ann"),
-        event(Kind.FAMILY_OBJECTED, at=6, seq=4, client="bob"),
-        event(Kind.FAMILY_OBJECTION_WITHDRAWN, at=7, seq=5, client="ann"),
-        event(Kind.FAMILY_OBJECTION_WITHDRAWN, at=8, seq=6, client="bob"),
-    ]
-    closed = [closed_households(fold(events[:size]).values()) for size in range(2, 7)]
-    assert [bool(households) for households in closed] == [False, True, True, True, False]
-    assert closed[1] == {"h"}
 
 
 def test_an_id_is_not_in_a_repr() -> None:

@@ -19,6 +19,7 @@ from consent.levels import Level
 from consent.purposes import Purpose
 from consent.register import fold
 from consent.store import Register
+from federation.database import open_database
 
 T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 INSIGHT = Purpose(name="insight", title="Insight")
@@ -31,7 +32,7 @@ def second(number: int) -> datetime:
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'consent.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'consent.db'}")
     yield engine
     engine.dispose()
 

@@ -14,6 +14,7 @@ from consent.epochs import Snapshot, apply, levels_of, pseudonym
 from consent.errors import ConsentError, UnknownClient
 from consent.register import fold
 from consent.store import Register
+from federation.database import open_database
 
 T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 KEY = b"k" * 32
@@ -21,7 +22,7 @@ KEY = b"k" * 32
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[sa.Engine]:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'consent.db'}")
+    engine = open_database(f"sqlite:///{tmp_path / 'consent.db'}")
     yield engine
     engine.dispose()
 
@@ -54,14 +55,14 @@ def brought_up_to_date(snapshot: Snapshot, register: Register) -> Snapshot:
 
 
 def write_often(url: str, client: str, times: int) -> None:
-    register = Register(sa.create_engine(url))
+    register = Register(open_database(url))
     for number in range(times):
         register.set_level(client, number % 5, T0 + timedelta(seconds=number + 1))
 
 
 def follow(url: str, last: int, answers: "multiprocessing.Queue[dict[str, int]]") -> None:
     """Read deltas as a node would until the last epoch, and hand back what it ended with."""
-    register = Register(sa.create_engine(url))
+    register = Register(open_database(url))
     snapshot = Snapshot.empty("risk")
     while snapshot.epoch < last:
         snapshot = brought_up_to_date(snapshot, register)
@@ -95,7 +96,7 @@ def test_writers_and_readers_in_several_processes_lose_nothing(
 
 
 def open_register(url: str) -> None:
-    Register(sa.create_engine(url))
+    Register(open_database(url))
 
 
 def test_two_processes_may_create_the_database_at_once(tmp_path: Path) -> None:
@@ -107,7 +108,7 @@ def test_two_processes_may_create_the_database_at_once(tmp_path: Path) -> None:
     for worker in workers:
         worker.join(60)
         assert worker.exitcode == 0
-    assert Register(sa.create_engine(url)).head() == 0
+    assert Register(open_database(url)).head() == 0
 
 
 # Threads

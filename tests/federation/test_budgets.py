@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 
 from federation.budgets import POLICY_FILE, budgets_of, check_order, keep_to_policy, rho_of
 from federation.coordinator.policy import load_policy
+from federation.database import open_database
 from federation.errors import SettingsInvalid
 from privacy.entries import Changed, Opened
 from privacy.errors import BudgetBelowSpent, BudgetExceeded
@@ -34,7 +34,7 @@ epsilon = 6.0
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(sa.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}"))
+    return Ledger(open_database(f"sqlite:///{tmp_path / 'ledger.db'}"))
 
 
 @pytest.fixture

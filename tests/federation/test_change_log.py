@@ -2,7 +2,6 @@ from pathlib import Path
 from secrets import token_bytes
 
 import pytest
-import sqlalchemy as sa
 
 from consent.commitments import check_opening
 from consent.errors import InvalidClientId
@@ -12,13 +11,14 @@ from consent.log_store import Log
 from consent.receipts import change_facts
 from consent.salt_store import Salt, Salts
 from federation.change_log import ClientChange, log_changes
+from federation.database import open_database
 
 
 class Office:
     """A consent service's database with a register of one table."""
 
     def __init__(self, folder: Path) -> None:
-        self.engine = sa.create_engine(f"sqlite:///{folder / 'consent.db'}")
+        self.engine = open_database(f"sqlite:///{folder / 'consent.db'}")
         self.log, self.salts = Log(self.engine), Salts(self.engine)
         with self.engine.begin() as connection:
             connection.exec_driver_sql("CREATE TABLE register (epoch INTEGER)")

@@ -1,15 +1,18 @@
-"""Several processes open one new database at once, and all of them find its tables."""
+"""Several processes open one new database at once: all of them find its log and its tables."""
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Column, Index, Integer, MetaData, Table, inspect
 
-from federation.database import create_tables, open_database
+from federation.database import create_tables, open_database, write_ahead
 
 OPENING = """
 import sys, time
+import pytest
 from sqlalchemy import Column, Index, Integer, MetaData, Table
 from federation.database import create_tables, open_database
 metadata = MetaData()
@@ -69,3 +72,28 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     with engine.connect() as db:
         assert db.execute(table.select()).scalar_one() == 1
         assert db.execute(other.select()).all() == []
+
+
+def test_the_file_is_in_write_ahead_mode(tmp_path: Path) -> None:
+    with open_database(f"sqlite:///{tmp_path / 'x.db'}").connect() as db:
+        assert db.exec_driver_sql("PRAGMA journal_mode").scalar_one() == "wal"
+
+
+def test_a_file_that_another_process_switches_is_tried_again() -> None:
+    heard: list[str] = []
+
+    def execute(statement: str) -> None:
+        heard.append(statement)
+        if len(heard) < 4:
+            raise sqlite3.OperationalError("database is locked")
+
+    write_ahead(execute)
+    assert heard == ["PRAGMA journal_mode = WAL"] * 4
+
+
+def test_any_other_failure_of_the_switch_ends_it() -> None:
+    def execute(_statement: str) -> None:
+        raise sqlite3.DatabaseError("file is not a database")
+
+    with pytest.raises(sqlite3.DatabaseError):
+        write_ahead(execute)

@@ -14,6 +14,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
+from federation.database import open_database
+
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -101,6 +103,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     """Open the empty database."""
-    opened = sa.create_engine(url)
+    opened = open_database(url)
     yield opened
     opened.dispose()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from federation.database import open_database
 from privacy.entries import Opinion, sealed
 from privacy.errors import LedgerBroken, PrivacyError
 from privacy.heads import head_of, head_text
@@ -196,7 +197,7 @@ class Fire:
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            engine = sa.create_engine(self.url)
+            engine = open_database(self.url)
             if act.opening:
                 die_at(engine, boundary)
             ledger = LEDGERS[self.kind](engine, head=self.head)
@@ -241,7 +242,7 @@ class Fire:
 def main() -> None:
     """Try every act, or stop at the first wrong one."""
     url, head, kind = sys.argv[1:]
-    fire = Fire(url=url, head=Path(head), kind=kind, engine=sa.create_engine(url))
+    fire = Fire(url=url, head=Path(head), kind=kind, engine=open_database(url))
     ledger = fire.opened()
     for pool in ("firm", "firm/risk"):
         ledger.open_pool(pool, Rho(50.0), DELTA, AT)

@@ -1,5 +1,4 @@
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -161,11 +160,3 @@ def test_a_history_rewritten_under_a_running_process_is_noticed(
         with pytest.raises(LedgerBroken) as caught:
             use()
         assert caught.value.entry == 2
-
-
-def test_the_file_is_in_write_ahead_mode(tmp_path: Path) -> None:
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}")
-    assert not Ledger(engine).entries()
-    with engine.connect() as connection:
-        assert connection.execute(sa.text("pragma journal_mode")).scalar() == "wal"
-    engine.dispose()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from federation.database import open_database
 from privacy.entries import Repaired
 from privacy.errors import LedgerBroken, PrivacyError
 from privacy.loss import Delta, Rho
@@ -53,7 +54,7 @@ def test_without_that_file_an_old_copy_would_pass(tmp_path: Path) -> None:
 
 
 def test_a_crash_before_the_file_is_written_is_no_break(tmp_path: Path) -> None:
-    engine, head = sa.create_engine(f"sqlite:///{tmp_path / 'ledger.db'}"), tmp_path / "ledger.head"
+    engine, head = open_database(f"sqlite:///{tmp_path / 'ledger.db'}"), tmp_path / "ledger.head"
     ledger = Ledger(engine, head=head)
     ledger.open_pool("firm", Rho(1.0), DELTA, AT)
     earlier = head.read_text()

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from federation.database import open_database
 from privacy.errors import LedgerBroken
 from privacy.loss import Delta, Rho
 from privacy.store import Ledger
@@ -24,9 +25,9 @@ def ledger(engine: sa.Engine) -> Ledger:
 
 RACER = """
 import sys
-import sqlalchemy as sa
 from dataclasses import replace
 from datetime import UTC, datetime
+from federation.database import open_database
 from privacy.entries import Reserved, sealed
 from privacy.errors import BudgetExceeded
 from privacy.heads import Head, head_text
@@ -51,7 +52,7 @@ class Hasty(Ledger):
 
 
 url, kind, name = sys.argv[1:]
-ledger = {"honest": Ledger, "hasty": Hasty}[kind](sa.create_engine(url))
+ledger = {"honest": Ledger, "hasty": Hasty}[kind](open_database(url))
 for line in sys.stdin:
     pool = line.strip()
     fits = ledger.state(pool).remaining >= Rho(0.75)
@@ -124,10 +125,11 @@ def test_a_ledger_that_decides_on_an_old_read_lets_both_win(url: str, ledger: Le
 
 def test_processes_that_open_a_new_database_at_once_all_find_one_ledger(url: str) -> None:
     opener = (
-        "import sys, sqlalchemy as sa; from privacy.store import Ledger;"
+        "import sys; from federation.database import open_database;"
+        "from privacy.store import Ledger;"
         "from privacy.loss import Rho, Delta; from datetime import datetime, UTC;"
         "sys.stdin.readline();"
-        f"Ledger(sa.create_engine({url!r})).open_pool("
+        f"Ledger(open_database({url!r})).open_pool("
         "'firm', Rho(1.0), Delta(1e-6), datetime(2026, 1, 1, tzinfo=UTC))"
     )
     openers = [
@@ -141,4 +143,4 @@ def test_processes_that_open_a_new_database_at_once_all_find_one_ledger(url: str
     for process in openers:
         process.communicate()
     assert [process.returncode for process in openers] == [0, 0, 0]
-    assert len(Ledger(sa.create_engine(url)).entries()) == 1
+    assert len(Ledger(open_database(url)).entries()) == 1

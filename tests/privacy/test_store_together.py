@@ -27,7 +27,7 @@ COORDINATOR = """
 import json
 import sys
 from datetime import UTC, datetime
-import sqlalchemy as sa
+from federation.database import open_database
 from privacy.entries import Opinion
 from privacy.errors import BudgetExceeded, LedgerConflict
 from privacy.loss import Delta, Rho
@@ -36,7 +36,7 @@ from privacy.store import Ledger
 AT = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 DELTA = Delta(1e-6)
 url, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
-ledger = Ledger(sa.create_engine(url))
+ledger = Ledger(open_database(url))
 told = []
 
 

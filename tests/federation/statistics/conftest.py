@@ -20,6 +20,7 @@ from federation.node.records import Records
 from federation.question_plan import QuestionPlan
 from privacy.mechanisms import Release, draw_noise, release
 from privacy.noise_shares import Noise, share_sigma
+from privacy.units import NeighboringRelation
 
 COMMON = {"title": "-", "departments": ("advisory", "research", "risk"), "level": 1}
 CATALOGUE = Catalogue(
@@ -131,7 +132,7 @@ def released(
                 scale=block.scale,
                 rho=block.rho,
                 unit=plan.unit,
-                relation=layout.RELATION,
+                relation=NeighboringRelation.ADD_OR_REMOVE,
                 bound=plan.bound,
                 **shape,
             )
