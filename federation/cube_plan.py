@@ -119,11 +119,6 @@ class CubePlan(BasePlan):
         return {"tokens": 1, "matrices": len(self.parts), "shares": 1}
 
     @property
-    def intervals(self) -> tuple[str, ...]:
-        """What the intervals of its release cover, for its label."""
-        return ("noise only, 95 %, each cell by itself",)
-
-    @property
     def bound(self) -> ContributionBound:
         """The join counts a client once, in however many departments it is known."""
         return ContributionBound(departments=1, clients=self.clients_per_household)

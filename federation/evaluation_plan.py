@@ -61,11 +61,6 @@ class EvaluationPlan(BasePlan):
         return {"tokens" if self.owned else "check": 1, "sum": 1}
 
     @property
-    def intervals(self) -> tuple[str, ...]:
-        """What the intervals of its release cover, for its label."""
-        return ("noise only, 95 %, each figure by itself",)
-
-    @property
     def bound(self) -> ContributionBound:
         """How often one unit moves this plan's sum."""
         return ContributionBound(

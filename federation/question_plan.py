@@ -87,11 +87,6 @@ class QuestionPlan(BasePlan):
         return {"tokens" if self.owned else "check": 1, "sum": 1}
 
     @property
-    def intervals(self) -> tuple[str, ...]:
-        """What the intervals of its release cover, for its label."""
-        return ("noise only, 95 %, each cell by itself",)
-
-    @property
     def bound(self) -> ContributionBound:
         """How often one unit moves this plan's sum."""
         once = self.owned or self.short is not None

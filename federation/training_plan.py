@@ -106,11 +106,6 @@ class TrainingPlan(BasePlan):
         return {"tokens" if self.owned else "check": 1, "round": self.rounds}
 
     @property
-    def intervals(self) -> tuple[str, ...]:
-        """What the intervals of its release cover, for its label: weights have none."""
-        return ()
-
-    @property
     def bound(self) -> ContributionBound:
         """At how many departments of the cohort one client may take part."""
         return ContributionBound(

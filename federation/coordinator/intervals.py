@@ -16,7 +16,6 @@ from federation.statistics.figures import Z
 from federation.statistics.summands import COUNT
 
 NOT_STATED = "not stated"
-NOT_DEFINED = "not defined: the clients counted are all there are, not a sample of more"
 
 Width = Any
 """A half width, the two ends of an interval, what is said instead, or a list of these."""
@@ -49,7 +48,7 @@ def intervals_of(plan: QuestionPlan, catalogue: Catalogue, result: Mapping[str, 
     sums = sums_of(plan, catalogue, result["released"])
     rows = retold(plan, catalogue, result)["rows"]
     noise: Widths = {"count": Z * float(sums.plain(COUNT)[1][0])}
-    both: Widths = {"count": NOT_DEFINED}
+    both: Widths = {"count": [_of_both(row["count"]) for row in rows]}
     for statistic in plan.statistics:
         if not isinstance(statistic, Count):
             figures = [row[statistic.group][statistic.key] for row in rows]
@@ -63,10 +62,12 @@ def _width(figure: Any, of: Any) -> Width:  # noqa: ANN401 - any JSON, and a fun
 
 
 def _of_noise(figure: Mapping[str, Any]) -> Width:
-    if "low" in figure:
-        return [figure["low"], figure["high"]]
-    return figure.get("half_width", NOT_STATED)
+    return figure.get("half_width", _ends(figure, "low", "high"))
 
 
 def _of_both(figure: Mapping[str, Any]) -> Width:
-    return figure.get("overall", NOT_STATED if "note" in figure else NOT_DEFINED)
+    return figure.get("overall", _ends(figure, "overall_low", "overall_high"))
+
+
+def _ends(figure: Mapping[str, Any], low: str, high: str) -> Width:
+    return [figure[low], figure[high]] if low in figure else NOT_STATED

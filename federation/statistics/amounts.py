@@ -8,10 +8,9 @@ from pydantic import Field, model_validator
 from consent.catalogue import Catalogue
 from federation.plan_base import Name
 from federation.statistics.bounds import number_bounds, range_of
-from federation.statistics.figures import Figure, Sums, Z, figures
+from federation.statistics.figures import Figure, Sums, figures
 from federation.statistics.summands import COUNT, Amount, Moment, Summand, squares, total
 from federation.statistics.template import Cell, Template
-from privacy.lattice import RealVector
 
 
 class _OfNumber(Template):
@@ -91,13 +90,28 @@ class Sum(_OfNumber):
         range_of(Amount(self.field, self.cap), catalogue.field(self.field))
 
     def told(self, sums: Sums) -> list[Cell]:
-        """Return one figure per cell; like a count it is of all there are."""
+        """Return one figure per cell.
+
+        Overall: Σx² = c²·N + 2ch·T + h²·Σv², with Σv² of the field's variance if that is asked for
+        too; without, it is at most N.
+        """
         amount = Amount(self.field, self.cap)
         span = sums.range_of(amount)
         values, of_total = sums.plain(Moment((amount,)))
         count, of_count = sums.plain(COUNT)
         noise = np.hypot(span.half_width * of_total, span.center * of_count)
-        return [*figures(span.half_width * values + span.center * count, noise)]
+        second = sums.mean_square(self.field) if self.cap is None else 1.0
+        square = (span.center**2 + span.half_width**2 * second) * count
+        square += 2 * span.center * span.half_width * values
+        least = 0.0 if span.center >= span.half_width else -np.inf
+        return [
+            *figures(
+                span.half_width * values + span.center * count,
+                noise,
+                np.sqrt(np.maximum(square, 0.0)),
+                within=(least, np.inf),
+            )
+        ]
 
 
 class Variance(_OfNumber):
@@ -122,7 +136,11 @@ class Variance(_OfNumber):
         return (total(self.field), squares(self.field))
 
     def told(self, sums: Sums) -> list[Cell]:
-        """Return one figure per cell, told where its half width is below the largest variance."""
+        """Return one figure per cell, told where its half width is below the largest variance.
+
+        Overall: (v − m)² is at most (1 + |m|)² and σ² on average, so its variance is at most
+        σ²·((1 + |m|)² − σ²) (Bhatia and Davis 2000): too wide where values are not at the ends.
+        """
         half = sums.range_of(Amount(self.field)).half_width
         clients, of_count = sums.clients()
         sum_, of_sum = sums.plain(total(self.field))
@@ -131,7 +149,9 @@ class Variance(_OfNumber):
         spread = np.clip((1 + second) / 2 - mean**2, 0.0, 1.0)
         by_count = (2 * mean**2 - second / 2) * of_count
         noise = np.sqrt((of_square / 2) ** 2 + (2 * mean * of_sum) ** 2 + by_count**2) / clients
-        return [*figures(half**2 * spread, half**2 * noise, below=half**2)]
+        luck = np.sqrt(spread * np.maximum((1 + np.abs(mean)) ** 2 - spread, 0.0) / clients)
+        top = half**2
+        return [*figures(top * spread, top * noise, top * luck, within=(0.0, top), below=top)]
 
 
 class Trend(Template):
@@ -191,9 +211,8 @@ class Trend(Template):
 def _mean(sums: Sums, field: str) -> list[Figure]:
     """Return a mean per cell, told where its half width is below the field's half width.
 
-    Overall: with the field's squares among the sums, clients vary by their noised variance.
-    Without, no deviation within bounds is above half their distance (Popoviciu 1935), and the count
-    is taken at its lowest: the overall interval then errs to the wide.
+    Overall: clients vary by their noised variance if it is asked for too. Without, the largest that
+    the bounds and the mean allow, 1 − m² (Bhatia and Davis 2000), errs to the wide.
     """
     span = sums.range_of(Amount(field))
     clients, of_count = sums.clients()
@@ -203,17 +222,7 @@ def _mean(sums: Sums, field: str) -> list[Figure]:
     return figures(
         span.center + span.half_width * mean,
         span.half_width * noise,
-        span.half_width * _luck(sums, field, mean, clients, of_count),
+        span.half_width * np.sqrt(np.maximum(sums.mean_square(field) - mean**2, 0.0) / clients),
+        within=(span.center - span.half_width, span.center + span.half_width),
         below=span.half_width,
     )
-
-
-def _luck(
-    sums: Sums, field: str, mean: RealVector, clients: RealVector, of_count: RealVector
-) -> RealVector:
-    if squares(field) in sums.by_summand:
-        second = sums.plain(squares(field))[0] / clients
-        variance = np.clip((1 + second) / 2 - mean**2, 0.0, 1.0) / clients
-    else:
-        variance = 1 / (clients - Z * of_count)
-    return np.asarray(np.sqrt(variance), dtype=np.float64)

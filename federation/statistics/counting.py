@@ -1,6 +1,6 @@
 """Counts: of all clients of a cell, over a field's labels beside it, and the largest of those."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -8,10 +8,11 @@ from pydantic import Field
 from consent.catalogue import Catalogue
 from federation.errors import PlanInvalid
 from federation.plan_base import Name
-from federation.statistics.figures import Figure, Sums, Z, adding_up
+from federation.statistics.figures import LEVEL, Figure, Sums, Z, adding_up, figures
 from federation.statistics.summands import COUNT, Clients, Summand
 from federation.statistics.template import Cell, Template
 from privacy.lattice import RealVector
+from privacy.planning import normal_quantile
 
 
 class Count(Template):
@@ -46,11 +47,9 @@ class Count(Template):
         """Accept every catalogue."""
 
     def told(self, sums: Sums) -> list[Cell]:
-        """Return one figure per cell; a count has no sampling error: it is of all there are."""
+        """Return one figure per cell."""
         values, error = sums.plain(COUNT)
-        shown = adding_up(values, float(values.sum()))
-        pairs = zip(shown, Z * error, strict=True)
-        return [{"value": float(v), "half_width": float(w)} for v, w in pairs]
+        return [*_counts(adding_up(values, float(values.sum())), error)]
 
 
 class _Split(Template):
@@ -112,10 +111,7 @@ class Histogram(_Split):
         labels = sums.catalogue.field(self.field).labels()
         parts, deviation = self._parts(sums)
         return [
-            [
-                {"label": label, "value": float(v), "half_width": float(Z * d)}
-                for label, v in zip(labels, row, strict=True)
-            ]
+            [{"label": label} | f for label, f in zip(labels, _counts(row, d), strict=True)]
             for row, d in zip(parts, deviation, strict=True)
         ]
 
@@ -125,6 +121,8 @@ class Top(_Split):
 
     The order is post-processing of the histogram: all its labels are released, k are shown. A label
     is too close to the next if their counts differ by less than z·√2·σ, the noise of a difference.
+    What is shown was chosen for being large, so noise that made it large is chosen too: the
+    intervals of all L labels hold together, at 95 % of answers (Bonferroni: each at 1 − 0.05/L).
 
     Sensitivity: as the histogram's, 1 (L2) in each department.
     """
@@ -147,24 +145,28 @@ class Top(_Split):
         labels = sums.catalogue.field(self.field).labels()
         split = sums.by_summand[Clients(self.field)]
         parts, deviation = self._parts(sums)
+        wider = normal_quantile(1 - (1 - LEVEL) / len(labels)) / Z
         return [
-            self._ranking(labels, raw, row, float(Z * d), float(Z * np.sqrt(2) * e))
+            self._ranking(labels, raw, _counts(row, d, wider), float(Z * np.sqrt(2) * e))
             for raw, row, d, e in zip(split.values, parts, deviation, split.error, strict=True)
         ]
 
     def _ranking(
-        self,
-        labels: tuple[str, ...],
-        raw: RealVector,
-        parts: RealVector,
-        half_width: float,
-        difference: float,
+        self, labels: tuple[str, ...], raw: RealVector, told: list[Figure], difference: float
     ) -> list[Figure]:
         order = [int(i) for i in np.argsort(-raw, kind="stable")]
-        found: list[dict[str, Any]] = []
+        found: list[Figure] = []
         for place, best in enumerate(order[: self.k]):
             below = order[place + 1 : place + 2]
             close = bool(below) and float(raw[best] - raw[below[0]]) < difference
-            figure = {"value": float(parts[best]), "half_width": half_width}
-            found.append({"label": labels[best]} | figure | {"too_close_to_call": close})
+            found.append({"label": labels[best]} | told[best] | {"too_close_to_call": close})
         return found
+
+
+def _counts(shown: RealVector, error: RealVector | np.float64, wider: float = 1.0) -> list[Figure]:
+    """Return counts with their intervals, ``wider`` times as wide as each by itself needs.
+
+    The luck of who is a client: Poisson, so a count's variance is the count.
+    """
+    noise = np.broadcast_to(wider * error, shown.shape)
+    return figures(shown, noise, wider * np.sqrt(shown), within=(0.0, np.inf))

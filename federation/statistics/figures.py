@@ -1,8 +1,14 @@
 """Noised sums as a statistic reads them, and the figures that it makes of them. Public numbers.
 
-A figure is ``{"value", "half_width", "overall"}``: the noise alone passes ``half_width`` once in 20
-answers (the privacy interval), the noise and the luck of who became a client pass ``overall`` once
-in 20 (the overall interval; left out where no larger population is meant). Or ``{"note"}``.
+A figure is ``{"value", "half_width", "low", "high", "overall", "overall_low", "overall_high"}``, or
+``{"note"}``. The noise alone passes ``half_width`` once in 20 answers (the privacy interval, from
+``low`` to ``high``); the noise and the luck of who became a client together pass ``overall`` once
+in 20 (the overall interval). Ends are moved to what the statistic can be at all: no count is below
+zero. Halves are not: two figures are compared by them.
+
+The luck: each person of a larger population became a client by a small chance of their own, so a
+cell's count is Poisson and its sum of x has the variance Σx². What the overall interval covers is
+then the figure that one would expect of such clients.
 """
 
 from collections.abc import Mapping
@@ -14,7 +20,7 @@ import numpy.typing as npt
 
 from consent.catalogue import Catalogue
 from federation.statistics.bounds import Range, range_of
-from federation.statistics.summands import COUNT, Amount, Summand
+from federation.statistics.summands import COUNT, Amount, Summand, squares
 from privacy.lattice import RealVector
 from privacy.planning import normal_quantile
 
@@ -60,12 +66,24 @@ class Sums:
         """Return the public range of an amount."""
         return range_of(amount, self.catalogue.field(amount.field))
 
+    def mean_square(self, field: str) -> RealVector:
+        """Return each cell's mean of v², v in half widths: noised, or 1 if it is not known.
+
+        No mean square within bounds is above 1: what rests on it then errs to the wide.
+        """
+        clients, _ = self.clients()
+        if squares(field) not in self.by_summand:
+            return np.ones_like(clients)
+        found = (1 + self.plain(squares(field))[0] / clients) / 2
+        return np.where(np.isfinite(found), np.clip(found, 0.0, 1.0), 1.0)
+
 
 def figures(
     values: RealVector,
     noise: RealVector,
-    sampling: RealVector | None = None,
+    sampling: RealVector,
     *,
+    within: tuple[float, float] = (-np.inf, np.inf),
     below: float | RealVector = np.inf,
 ) -> list[Figure]:
     """Return one figure per cell.
@@ -73,23 +91,26 @@ def figures(
     Args:
         values: float64 [cells].
         noise: their noise's standard deviations.
-        sampling: deviations of the luck of who is a client, or None if not defined.
+        sampling: deviations of the luck of who is a client.
+        within: what the statistic can be at all; no interval's end is told beyond it.
         below: a figure whose half width is not below this, or that is not finite, is not told.
     """
-    widths = Z * np.asarray(noise)
-    told = np.isfinite(values) & (widths < below)
-    overall = None if sampling is None else np.hypot(widths, Z * np.asarray(sampling))
+    halves = Z * np.asarray(noise)
+    overall = np.hypot(halves, Z * np.asarray(sampling))
+    told = np.isfinite(values) & np.isfinite(overall) & (halves < below)
+    numbers = {
+        "value": values,
+        "half_width": halves,
+        "low": np.clip(values - halves, *within),
+        "high": np.clip(values + halves, *within),
+        "overall": overall,
+        "overall_low": np.clip(values - overall, *within),
+        "overall_high": np.clip(values + overall, *within),
+    }
     return [
-        _figure(float(values[i]), float(widths[i]), None if overall is None else float(overall[i]))
-        if told[i]
-        else {"note": TOO_FEW}
+        {name: float(each[i]) for name, each in numbers.items()} if told[i] else {"note": TOO_FEW}
         for i in range(len(values))
     ]
-
-
-def _figure(value: float, half_width: float, overall: float | None) -> Figure:
-    figure = {"value": value, "half_width": half_width}
-    return figure if overall is None else figure | {"overall": overall}
 
 
 def adding_up(values: RealVector, total: float) -> RealVector:

@@ -70,8 +70,8 @@ class Quantiles(Template):
     def told(self, sums: Sums) -> list[Cell]:
         """Return one list per cell: a figure with ``at``, ``value``, ``low``, ``high``, ``rank``.
 
-        ``low`` to ``high`` is the privacy interval, ``overall`` the ends of the overall interval;
-        ``rank`` is the half width of the privacy interval in rank, a part of the cell's clients.
+        ``low`` to ``high`` is the privacy interval, ``overall_low`` to ``overall_high`` the overall
+        one; ``rank`` is the privacy interval's half width in rank, a part of the cell's clients.
         """
         field = sums.catalogue.field(self.field)
         levels = [sums.by_summand[COUNT], *(sums.by_summand[each] for each in self.summands)]
@@ -104,6 +104,7 @@ def _figure(q: float, ranks: Ranks, field: Field) -> Figure:
         "value": value(q),
         "low": value(q - noise),
         "high": value(q + noise),
-        "overall": [value(q - both), value(q + both)],
+        "overall_low": value(q - both),
+        "overall_high": value(q + both),
         "rank": noise,
     }

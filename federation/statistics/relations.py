@@ -20,6 +20,7 @@ from federation.statistics.summands import (
     total,
 )
 from federation.statistics.template import Cell, Template
+from privacy.lattice import RealVector
 
 
 class Proportion(Template):
@@ -67,7 +68,8 @@ class Proportion(Template):
         lean = np.clip(values / clients, -1.0, 1.0)
         part = (1 + lean) / 2
         noise = np.hypot(of_share, lean * of_count) / (2 * clients)
-        return [*figures(part, noise, np.sqrt(part * (1 - part) / clients), below=0.5)]
+        luck = np.sqrt(part * (1 - part) / clients)
+        return [*figures(part, noise, luck, within=(0.0, 1.0), below=0.5)]
 
 
 class Ratio(Template):
@@ -116,7 +118,12 @@ class Ratio(Template):
             number_bounds(catalogue.field(name))
 
     def told(self, sums: Sums) -> list[Cell]:
-        """Return one figure per cell."""
+        """Return one figure per cell.
+
+        Overall: of the residuals e = x − r·y, whose mean is 0: √(Σe²)/|Σy|. Their mean square is
+        known where the question asks for the correlation of the two as well; else it is at most
+        (max e)·(−min e) within the bounds (Bhatia and Davis 2000), and errs to the wide.
+        """
         upper, lower = (sums.range_of(Amount(name)) for name in self.fields)
         count, of_count = sums.plain(COUNT)
         (above, of_above), (below, of_below) = (sums.plain(total(name)) for name in self.fields)
@@ -131,7 +138,10 @@ class Ratio(Template):
             + (ratio * lower.half_width * of_below) ** 2
             + by_count**2
         ) / np.abs(safe)
-        return [*figures(ratio, noise)]
+        square = _residuals(sums, self.field, self.over, ratio)
+        luck = np.sqrt(np.maximum(count * square, 0.0)) / np.abs(safe)
+        positive = min(upper.center - upper.half_width, lower.center - lower.half_width) >= 0
+        return [*figures(ratio, noise, luck, within=(0.0 if positive else -np.inf, np.inf))]
 
 
 class Correlation(Template):
@@ -182,7 +192,7 @@ class Correlation(Template):
             number_bounds(catalogue.field(name))
 
     def told(self, sums: Sums) -> list[Cell]:
-        """Return one figure per cell; overall as of a sample of more, (1 − r²)²/N."""
+        """Return one figure per cell; overall as of a normal sample of more, (1 − r²)²/N."""
         n, of_count = sums.clients()
         x, y, xx, yy, xy = (sums.plain(summand)[0] / n for summand in self.summands)
         of_x, of_y, of_xx, of_yy, of_xy = (sums.plain(summand)[1] for summand in self.summands)
@@ -205,4 +215,24 @@ class Correlation(Template):
         )
         noise = np.sqrt(sum(slope**2 for slope in slopes)) / n
         r = np.clip(r, -1.0, 1.0)
-        return [*figures(r, noise, (1 - r**2) / np.sqrt(n), below=1.0)]
+        luck = (1 - r**2) / np.sqrt(n)
+        return [*figures(r, noise, luck, within=(-1.0, 1.0), below=1.0)]
+
+
+def _residuals(sums: Sums, field: str, over: str, ratio: RealVector) -> RealVector:
+    """Return the mean square of x − r·y in each cell, or the most that it can be."""
+    x, y = sums.range_of(Amount(field)), sums.range_of(Amount(over))
+    of_x, of_y = x.half_width, -ratio * y.half_width
+    middle = x.center - ratio * y.center
+    if products(field, over) not in sums.by_summand:
+        reach = np.abs(of_x) + np.abs(of_y)
+        return np.asarray(np.maximum(reach**2 - middle**2, 0.0), dtype=np.float64)
+    n = sums.clients()[0]
+    u, v, uv = (sums.plain(s)[0] / n for s in (total(field), total(over), products(field, over)))
+    return np.asarray(
+        middle**2
+        + of_x**2 * sums.mean_square(field)
+        + of_y**2 * sums.mean_square(over)
+        + 2 * (of_x * of_y * uv + middle * (of_x * u + of_y * v)),
+        dtype=np.float64,
+    )

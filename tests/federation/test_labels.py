@@ -12,7 +12,7 @@ import yaml
 
 from consent.catalogue import load_catalogue
 from federation import layout
-from federation.coordinator.intervals import NOT_DEFINED, NOT_STATED, intervals_of
+from federation.coordinator.intervals import NOT_STATED, intervals_of
 from federation.coordinator.label_forms import CLAIMS, claims_of, registry_record, to_yaml
 from federation.coordinator.labels import AUTOMATIC, Facts, label
 from federation.coordinator.question_result import question_result
@@ -135,19 +135,23 @@ def test_a_label_s_intervals_are_those_of_the_answer() -> None:
         assert row["means"]["age"]["half_width"] == pytest.approx(width, rel=1e-12)
 
 
-def test_sampling_widens_a_mean_by_the_largest_deviation_its_bounds_allow() -> None:
+def test_sampling_widens_a_mean_by_the_largest_deviation_its_bounds_and_its_value_allow() -> None:
     found = intervals_of(QUESTION, CATALOGUE, answer(clients=400))
     narrow, wide = found.noise["mean age"], found.noise_and_sampling["mean age"]
     assert isinstance(narrow, list)
     assert isinstance(wide, list)
-    fewest = 400 - float(str(found.noise["count"]))
     for inner, outer in zip(narrow, wide, strict=True):
         sampling = math.sqrt(float(outer) ** 2 - float(inner) ** 2)
-        assert sampling == pytest.approx(1.959964 * 40 / math.sqrt(fewest), rel=1e-6)
+        assert sampling == pytest.approx(
+            1.959964 * math.sqrt((70 - 18) * (98 - 70) / 400), rel=1e-3
+        )
 
 
-def test_a_count_has_no_sampling_error() -> None:
-    assert intervals_of(QUESTION, CATALOGUE, answer()).noise_and_sampling["count"] == NOT_DEFINED
+def test_sampling_widens_a_count_by_its_root() -> None:
+    found = intervals_of(QUESTION, CATALOGUE, answer(clients=400))
+    for width in found.noise_and_sampling["count"]:
+        sampling = math.sqrt(width**2 - float(found.noise["count"]) ** 2)
+        assert sampling == pytest.approx(1.959964 * 20, rel=1e-3)
 
 
 def test_a_mean_that_is_not_told_has_no_interval() -> None:

@@ -143,11 +143,6 @@ def test_a_models_inputs_are_the_widths_of_its_features() -> None:
     plan_check.check(training(target="sex", features=("age",)), CATALOGUE)
 
 
-def test_a_question_says_what_its_intervals_cover() -> None:
-    assert training().intervals == ()
-    assert "noise only" in question().intervals[0]
-
-
 LARGEST = {
     "cohort": tuple(f"d{number:02}" for number in range(16)),
     "tolerance": 15,

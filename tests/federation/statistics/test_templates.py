@@ -1,5 +1,6 @@
 """Every statistic's template: right without noise, bounded by its sensitivity, refused if wrong."""
 
+import json
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from consent.catalogue import Catalogue
 from federation import layout
+from federation.coordinator.question_result import SUPPRESSED, question_result
 from federation.errors import PlanInvalid
 from federation.plans import read_plan
 from federation.question_plan import QuestionPlan
@@ -173,6 +175,22 @@ def test_weights_divide_rho_and_equal_ones_divide_it_evenly(ask: Ask) -> None:
 def test_a_sum_that_two_statistics_need_is_released_once(ask: Ask) -> None:
     both = ask(statistics=(EVERY[1], EVERY[3]))
     assert [s.name for s in both.sums] == ["count", "total income", "squares income"]
+
+
+@pytest.mark.parametrize("statistic", EVERY[1:], ids=KINDS[1:])
+def test_a_suppressed_cell_tells_nothing_of_any_statistic(
+    ask: Ask, world: Any, catalogue: Catalogue, silent: Any, statistic: dict[str, Any]
+) -> None:
+    few = type(world)(columns={n: c[:60] for n, c in world.columns.items()})
+    plan = ask(statistics=(statistic,), by=("sex",), rho=50.0)
+    releases = silent(plan, few)
+    numbers = (r["count"]["value"] for r in question_result(plan, catalogue, releases)["rows"])
+    low, high = sorted(numbers)
+    told = question_result(plan, catalogue, releases, threshold=(low + high) / 2)["rows"]
+    suppressed = [row for row in told if row["count"] == {"note": SUPPRESSED}]
+    assert [str(row).count("note") for row in suppressed] == [2]  # the count's and the statistic's
+    assert '"value"' not in json.dumps(suppressed)
+    assert '"value"' in json.dumps([row for row in told if row not in suppressed])
 
 
 REFUSED: dict[str, dict[str, Any]] = {
