@@ -3,7 +3,7 @@
 The application runs in a process of its own, with nodes and a released answer in it; this process
 sends requests over loopback at fixed times, whether the last one is back or not, for TURN_S seconds
 a page. The figure is the 95th percentile from the time a request was due. ``peer`` is the same for
-a static file, which does nothing but travel.
+a static file, which does nothing but travel. The ledger has more than LONG entries.
 """
 
 import asyncio
@@ -16,10 +16,21 @@ from pathlib import Path
 from statistics import quantiles
 
 import httpx
+import sqlalchemy as sa
+
+from privacy.entries import Committed, Decided, Entry, Event, Opinion, Reserved, sealed, to_text
+from privacy.heads import head_of, head_text
+from privacy.ledger import follow_read
+from privacy.ledger_history import read
+from privacy.ledger_state import EMPTY
+from privacy.ledger_tables import ENTRIES, HEAD, exclusive
+from privacy.ledger_tables import rows as stored
+from privacy.loss import Rho
 
 A_SECOND = 100
 TURN_S = 5
 WARM_UP = 20
+LONG = 100_000
 
 
 def rows() -> list[dict[str, str | float]]:
@@ -38,7 +49,8 @@ def rows() -> list[dict[str, str | float]]:
 
 
 async def _measured(served: dict[str, str]) -> list[dict[str, str | float]]:
-    run, found = served["run"], []
+    run = served["run"]
+    found: list[dict[str, str | float]] = []
     pages = {
         "builder with its price": ("advisor", "/ask?purpose=product_insight&by=region"),
         "answer card": ("advisor", f"/answers/{run}"),
@@ -46,6 +58,7 @@ async def _measured(served: dict[str, str]) -> list[dict[str, str | float]]:
         "budget cockpit": ("privacy_officer", "/budget"),
         "approvals": ("privacy_officer", "/approvals"),
         "ledger": ("auditor", "/ledger"),
+        "opinions in the ledger": ("auditor", "/ledger?kind=decided"),
         "evidence of an answer": ("auditor", f"/ledger/runs/{run}"),
         "cached answer over the API": ("advisor", f"/api/v1/runs/{run}"),
     }
@@ -100,10 +113,34 @@ def serve() -> None:
                 run = submit(plan_of(asked, desk), desk, asker="analyst").run.id
             while desk.runs.get(run).state is not RunState.RELEASED:
                 time.sleep(0.1)
+            _lengthen(desk.engine, desk.ledger.entries()[-1])
+            site.app.state.desk.ledger.history()
             people = ("advisor", "privacy_officer", "auditor")
             told = {name: site.cookie(name) for name in people}
             print(json.dumps(told | {"address": site.address, "run": run}), flush=True)
             sys.stdin.read()
+
+
+def _lengthen(engine: sa.Engine, last: Entry) -> None:
+    """Put LONG more entries into a ledger: small spends, and opinions on each other of them."""
+    at, rho = last.event.at, Rho(1e-6)
+    head, index = last.digest, last.index + 1
+    lines: list[dict[str, str | int]] = []
+    for n in range(LONG // 2):
+        name = f"{n:016x}"
+        second: Event = Committed(request=name, at=at)
+        if n % 2:
+            second = Decided(
+                request=name, officer="ann", opinion=Opinion.APPROVE, reason="a review", at=at
+            )
+        for event in (Reserved(pool="firm/product_insight", rho=rho, request=name, at=at), second):
+            entry = sealed(index, head, event)
+            lines.append({"index": index, "entry": to_text(entry), "digest": entry.digest})
+            head, index = entry.digest, index + 1
+    with exclusive(engine) as db:
+        db.execute(ENTRIES.insert(), lines)
+        state = follow_read(EMPTY, read(stored(db)))
+        db.execute(HEAD.update().values(head=head_text(head_of(state))))
 
 
 if __name__ == "__main__":

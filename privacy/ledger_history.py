@@ -1,29 +1,31 @@
-"""A stored history, read back and held to its head: only what fits is believed."""
+"""A stored history, read back, held to its head and added to: only what fits is believed."""
 
 from collections.abc import Iterable, Iterator
 
 import sqlalchemy as sa
 
-from privacy.entries import Entry, from_text
+from privacy.entries import Entry, Event, from_text, sealed
 from privacy.errors import LedgerBroken
-from privacy.heads import Head, check_head, read_head
-from privacy.ledger import follow_read
+from privacy.heads import Head, check_head, head_of, head_text, read_head
+from privacy.history import History
+from privacy.ledger import follow, follow_read
 from privacy.ledger_state import EMPTY, LedgerState
-from privacy.ledger_tables import digest_at, kept_head, rows
+from privacy.ledger_tables import append, digest_at, kept_head, rows
 from privacy.repairs import Row
 
 
-def whole(connection: sa.Connection, elsewhere: Head | None) -> LedgerState:
+def whole(connection: sa.Connection, elsewhere: Head | None, history: History) -> LedgerState:
     """Read and check the whole history.
 
     Args:
         connection: in a transaction.
         elsewhere: the head that was kept outside the database, if any.
+        history: is told every entry on the way.
 
     Raises:
         LedgerBroken: names the first entry that does not fit.
     """
-    state = follow_read(EMPTY, read(rows(connection)))
+    state = follow_read(EMPTY, history.passing(read(rows(connection))))
     check(connection, state, elsewhere)
     return state
 
@@ -91,3 +93,11 @@ def read(stored: Iterable[Row]) -> Iterator[Entry]:
     """
     for row in stored:
         yield from_text(row.entry, row.digest, index=row.index)
+
+
+def written(connection: sa.Connection, state: LedgerState, event: Event) -> LedgerState:
+    """Append an event that the rules allowed, with its head; return the state after it."""
+    entry = sealed(state.length, state.head, event)
+    state = follow(state, [entry])
+    append(connection, entry, head_text(head_of(state)))
+    return state

@@ -6,7 +6,7 @@ its commits wait for the disk. Both read what is newest. The index is the primar
 without the lock two writers could never both append the same place.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -79,11 +79,15 @@ def snapshot(engine: sa.Engine) -> Iterator[sa.Connection]:
         yield connection
 
 
-def rows(connection: sa.Connection, start: int = 0) -> Iterator[Row]:
-    """Return the stored entries from an index on, in order."""
+def rows(
+    connection: sa.Connection, start: int = 0, *, places: Sequence[int] | None = None
+) -> Iterator[Row]:
+    """Return the stored entries from an index on, or those at some places of them, in order."""
     place = ENTRIES.c["index"]
     query = sa.select(ENTRIES).where(place >= start).order_by(place)
-    if not start:
+    if places is not None:
+        query = query.where(place.in_(places))
+    elif not start:
         query = query.execution_options(yield_per=_AT_ONCE)
     return (Row(*row) for row in connection.execute(query))
 

@@ -6,22 +6,21 @@ before it, so a process that was paused for an hour decides as well as any other
 fencing token is needed: whoever holds the lock holds the newest entries.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from privacy import ledger
-from privacy.entries import Decided, Entry, Event, Opinion, Repaired, sealed
+from privacy.entries import Decided, Entry, Event, Opinion, Repaired
 from privacy.errors import LedgerBroken, LedgerConflict
 from privacy.head_file import keep_head_file, read_head_file
-from privacy.heads import Head, head_of, head_text, read_head
-from privacy.ledger import follow
-from privacy.ledger_history import caught_up, check, check_known, read, sound, whole
+from privacy.heads import Head, head_of, read_head
+from privacy.history import History
+from privacy.ledger_history import caught_up, check, check_known, read, sound, whole, written
 from privacy.ledger_state import EMPTY, TOLERANCE, LedgerState
 from privacy.ledger_tables import (
-    append,
     digest_at,
     exclusive,
     kept_head,
@@ -40,8 +39,8 @@ class Ledger:
 
     The state that was read last is kept, so a change costs only the entries since. A history that
     is rewritten or cut under a running process is noticed at its next call if that reached the last
-    entry it knew, and otherwise by `verify`; then every call is refused until the ledger is
-    restored, or repaired and opened again.
+    entry it knew, otherwise by `verify`; then every call is refused until it is restored or
+    repaired, and opened again.
 
     Every method that takes `at` takes now, with a time zone. All raise LedgerBroken if the history
     is not the one that was written; those that write raise ClockWentBack if `at` is more than a
@@ -59,7 +58,7 @@ class Ledger:
         """
         self._engine = engine
         self._head = head
-        self._state = EMPTY
+        self._state, self._history = EMPTY, History()
         prepare(engine)
 
     def open_pool(
@@ -204,10 +203,17 @@ class Ledger:
         """
         return self._read().pool(pool, at or datetime.now(UTC))
 
-    def entries(self) -> tuple[Entry, ...]:
-        """Return the whole history, oldest first, each entry by itself checked."""
+    def entries(self, places: Sequence[int] | None = None) -> tuple[Entry, ...]:
+        """Return the whole history, or some places of it, oldest first, each entry checked."""
         with snapshot(self._engine) as connection:
-            return tuple(read(rows(connection)))
+            return tuple(read(rows(connection, places=places)))
+
+    def history(self) -> History:
+        """Return where everything stands, added up to the newest entry."""
+        with snapshot(self._engine) as connection:
+            self._state = self._newest(connection)
+            self._history.add(read(rows(connection, self._history.length)))
+        return self._history
 
     def verify(self) -> str:
         """Check the whole history and the kept heads; return the head digest.
@@ -217,7 +223,7 @@ class Ledger:
         with snapshot(self._engine) as connection:
             if (known := self._state).length:
                 check_known(known, digest_at(connection, known.length - 1))
-            self._state = whole(connection, self._elsewhere)
+            self._state = whole(connection, self._elsewhere, self._history)
         return self._state.head
 
     def repair(self, reason: str, who: str, at: datetime) -> Repaired:
@@ -257,7 +263,8 @@ class Ledger:
             heads = [head for head in (read_head(kept_head(connection)), elsewhere) if head]
             event = repaired(state, lost=lost, heads=heads, reason=reason, who=who, at=at)
             put_aside(connection, lost, repair=state.length)
-            state = _written(connection, state, event)
+            state = written(connection, state, event)
+        self._history = History()
         self._keep(state, over=None if elsewhere is None else elsewhere.length)
         return event
 
@@ -267,7 +274,7 @@ class Ledger:
             event = rule(state)
             if event is None:
                 return
-            state = _written(connection, state, event)
+            state = written(connection, state, event)
         self._keep(state)
 
     def _keep(self, state: LedgerState, *, over: int | None = None) -> None:
@@ -282,15 +289,10 @@ class Ledger:
 
     def _newest(self, connection: sa.Connection) -> LedgerState:
         known = self._state
-        return caught_up(connection, known) if known.length else whole(connection, self._elsewhere)
+        if known.length:
+            return caught_up(connection, known)
+        return whole(connection, self._elsewhere, self._history)
 
     @property
     def _elsewhere(self) -> Head | None:
         return None if self._head is None else read_head_file(self._head)
-
-
-def _written(connection: sa.Connection, state: LedgerState, event: Event) -> LedgerState:
-    entry = sealed(state.length, state.head, event)
-    state = follow(state, [entry])
-    append(connection, entry, head_text(head_of(state)))
-    return state

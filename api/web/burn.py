@@ -1,6 +1,5 @@
-"""How a pool's budget went down, and where it is heading. Pure, over ledger entries only."""
+"""How a pool's budget went down, and where it is heading. Pure, over the ledger's history only."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -9,15 +8,15 @@ from markupsafe import Markup
 from api.web.charts import Axis, Line, line_chart
 from api.web.figures import day, percent
 from api.web.language import Language
-from privacy.entries import Abandoned, Changed, Entry, Opened, Reserved
+from privacy.history import Course
 from privacy.loss import Rho
-from privacy.pools import lineage
-from privacy.replay import burn_rate, lasts_until
+from privacy.replay import lasts_until
 
 _LOOK_BACK = timedelta(days=90)
 _AHEAD = timedelta(days=180)
 _LEAST = timedelta(days=14)
 """An hour of history is no pace: what was spent is spread over two weeks at least."""
+_MOST_POINTS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,29 +28,24 @@ class Burn:
     until: datetime | None
 
 
-def burn_of(entries: Iterable[Entry], pool: str, *, now: datetime) -> Burn:
-    """Follow a pool through a ledger: what was reserved is gone, what was abandoned is back."""
-    budget, used = 0.0, 0.0
-    points: list[tuple[datetime, float]] = []
-    held: dict[str, tuple[datetime, Rho]] = {}
-    for event in (entry.event for entry in entries):
-        if isinstance(event, Opened | Changed) and event.pool == pool:
-            budget = event.budget.value
-        elif isinstance(event, Reserved) and pool in lineage(event.pool):
-            held[event.request] = (event.at, event.rho)
-            used += event.rho.value
-        elif isinstance(event, Abandoned) and event.request in held:
-            used -= held.pop(event.request)[1].value
-        else:
-            continue
-        points.append((event.at, max(0.0, 1 - used / budget) if budget else 0.0))
-    if not points:
+def burn_of(course: Course, *, now: datetime) -> Burn:
+    """Follow a pool's course: what was reserved is gone, what was abandoned is back."""
+    count = len(course.left)
+    if not count:
         return Burn(points=(), rho_per_day=0.0, until=None)
-    since = min(max(points[0][0], now - _LOOK_BACK), now - _LEAST)
-    rate = burn_rate(held.values(), since=since, until=now)
-    left = Rho(max(0.0, budget - used))
-    points.append((now, points[-1][1]))
+    since = min(max(course.times[0], now - _LOOK_BACK), now - _LEAST)
+    used = course.used[count - 1]
+    rate = max(0.0, used - course.used_before(since)) / ((now - since) / timedelta(days=1))
+    left = Rho(max(0.0, course.budget - used))
+    points = [(course.times[place], course.left[place]) for place in _spread(count)]
+    points.append((now, course.left[count - 1]))
     return Burn(points=tuple(points), rho_per_day=rate, until=lasts_until(left, rate, now=now))
+
+
+def _spread(count: int) -> list[int]:
+    """Choose as many of so many places as a line can show, evenly, with the first and the last."""
+    shown = min(count, _MOST_POINTS)
+    return [n * (count - 1) // max(1, shown - 1) for n in range(shown)]
 
 
 def draw(burn: Burn, title: str, language: Language) -> Markup:

@@ -41,6 +41,16 @@ def keep_documents(
     documents.keep("catalogue", catalogue.model_dump(mode="json"), since=since)
 
 
+def policy_at(engine: sa.Engine, at: int) -> Document | None:
+    """Return the policy that held at a time; None before the first, or if none was ever kept."""
+    column = _DOCUMENTS.c
+    query = sa.select(column.kind, column.since, column.body).order_by(column.number.desc())
+    query = query.where(column.kind == "policy", column.since <= at).limit(1)
+    with engine.connect() as db:
+        row = db.execute(query).one_or_none()
+    return None if row is None else Document(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+
+
 class Documents:
     """The table of documents in the coordinator's database; only ever appended to."""
 

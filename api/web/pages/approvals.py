@@ -163,9 +163,8 @@ def _trail(
     desk: Desk, caller: Caller, language: Language
 ) -> list[tuple[Run, str, tuple[Decided, ...]]]:
     """Return the requests that were decided about, with the opinions the viewer may know."""
-    events = [e.event for e in reversed(desk.ledger.entries()) if isinstance(e.event, Decided)]
     found = []
-    for name in list(dict.fromkeys(event.request for event in events))[:_TRAIL]:
+    for name in desk.ledger.history().decided(_TRAIL):
         try:
             run = desk.runs.get(name)
         except RunUnknown:

@@ -16,7 +16,7 @@ from api.web.words import asked, plan_in, pool_title
 from federation.coordinator.desk import Desk, PoolView, WindowView, budgets
 from federation.coordinator.policy import FIRM
 from federation.errors import RunUnknown
-from privacy.entries import Entry, Reserved
+from privacy.entries import Reserved
 from privacy.loss import Delta
 from privacy.mechanisms import epsilon_of
 
@@ -64,8 +64,9 @@ def show_budget(request: Request, caller: PageCaller, desk: OpenDesk) -> Respons
     """Show every pool with its windows, the burn with its forecast, and the last spends."""
     admit(caller, BUDGET)
     now, language = datetime.now(UTC), language_of(request)
-    entries = desk.ledger.entries()
-    burn = burn_of(entries, FIRM, now=now)
+    history = desk.ledger.history()
+    burn = burn_of(history.course(FIRM), now=now)
+    last = desk.ledger.entries(history.newest(_LAST, kind="reserved"))
     usual = desk.policy.rho(desk.policy.automatic_epsilon).value
     lines = [
         PoolLine(
@@ -77,7 +78,8 @@ def show_budget(request: Request, caller: PageCaller, desk: OpenDesk) -> Respons
         )
         for view in budgets(desk, now=now)
     ]
-    spends = [_spend(entry, desk, request) for entry in _last_spends(entries)]
+    reserved = [e.event for e in reversed(last) if isinstance(e.event, Reserved)]
+    spends = [_spend(event, desk, request) for event in reserved]
     return page(
         request,
         "budget.html",
@@ -92,10 +94,6 @@ def show_budget(request: Request, caller: PageCaller, desk: OpenDesk) -> Respons
         waiting=len(desk.runs.waiting()),
         usual=desk.policy.automatic_epsilon,
     )
-
-
-def _last_spends(entries: tuple[Entry, ...]) -> list[Reserved]:
-    return [e.event for e in reversed(entries) if isinstance(e.event, Reserved)][:_LAST]
 
 
 def _spend(event: Reserved, desk: Desk, request: Request) -> Spend | None:

@@ -1,12 +1,12 @@
 """The ledger and its evidence: the timeline, and any number's way back to what it stands on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.people.roles import Caller
 from api.routes.desk import OpenDesk, RunId
 from api.web.caller import PageCaller
 from api.web.language import language_of
@@ -17,20 +17,21 @@ from api.web.screens import LEDGER, admit
 from api.web.words import STATES, asked, plan_in, pool_title, purpose_title
 from federation.coordinator.approvals import NEEDED, approval_of
 from federation.coordinator.desk import Desk
-from federation.coordinator.documents import Document, Documents
+from federation.coordinator.documents import policy_at
 from federation.coordinator.intervals import NOT_STATED
 from federation.coordinator.label_forms import CLAIMS
-from federation.coordinator.runs import Run
 from privacy.entries import (
     Abandoned,
     Changed,
     Committed,
     Decided,
     Entry,
+    Event,
     Opened,
     Repaired,
     Reserved,
 )
+from privacy.history import History
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PAGE = 40
@@ -76,26 +77,23 @@ def show_ledger(
 ) -> Response:
     """Show the timeline, newest first, with the state of the chain and of its witnesses."""
     admit(caller, LEDGER)
-    entries = desk.ledger.entries()
-    log = desk.evidence.log.head()
-    found = [
-        line
-        for entry in reversed(entries)
-        if (before is None or entry.index < before)
-        and (not kind or _kind(entry) == kind)
-        and (line := _line(entry, entries, desk, request, blind=caller.name)) is not None
-    ][: _PAGE + 1]
+    history, kind = desk.ledger.history(), kind if kind in KINDS else ""
+    size, head = history.mark()
+    places = history.newest(_PAGE + 1, kind=kind, before=before)
+    entries = desk.ledger.entries(places[:_PAGE])[::-1]
+
+    seen = [entry for entry in entries if not _blind(entry.event, history, caller)]
     return page(
         request,
         "ledger.html",
         caller,
-        lines=found[:_PAGE],
-        older=found[_PAGE - 1].index if len(found) > _PAGE else None,
-        kind=kind if kind in KINDS else "",
+        lines=[_line(entry, desk, request) for entry in seen],
+        older=places[_PAGE - 1] if len(places) > _PAGE else None,
+        kind=kind,
         kinds=KINDS,
-        size=len(entries),
-        head=entries[-1].digest if entries else "",
-        log=log,
+        size=size,
+        head=head,
+        log=desk.evidence.log.head(),
         witnesses=desk.evidence.witnesses.all(),
     )
 
@@ -106,7 +104,7 @@ def follow(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk) 
     admit_reader(caller)
     run, language = desk.runs.get(run_id), language_of(request)
     plan = plan_in(run)
-    entries = [e for e in desk.ledger.entries() if getattr(e.event, "request", "") == run.id]
+    entries = desk.ledger.entries(desk.ledger.history().of(run.id))
     opinions = approval_of(run, desk, viewer=caller.name).opinions
     shown = [e for e in entries if not isinstance(e.event, Decided) or e.event in opinions]
     label = run.label or {}
@@ -121,11 +119,11 @@ def follow(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk) 
         purpose=purpose_title(plan["purpose"], desk.catalogue, language),
         label=_layers(label),
         blanks=sorted(key for key, value in label.items() if value == NOT_STATED),
-        policy=_policy_at(run, desk),
+        policy=policy_at(desk.engine, run.accepted_at),
         pool=pool_title(f"firm/{plan['purpose']}", desk.catalogue, language),
         opinions=opinions,
         needed=NEEDED,
-        entries=[_line(e, entries, desk, request, blind=None) for e in shown],
+        entries=[_line(e, desk, request) for e in shown],
         logged=desk.evidence.log.entries(index, index + 1)[0].decode()
         if isinstance(index, int)
         else "",
@@ -164,22 +162,21 @@ def _shown(value: object) -> str:
             return str(value)
 
 
-def _policy_at(run: Run, desk: Desk) -> Document | None:
-    """Return the policy that held when a run came in."""
-    held = [
-        d for d in Documents(desk.engine).all() if d.kind == "policy" and d.since <= run.accepted_at
-    ]
-    return held[-1] if held else None
+def _blind(event: Event, history: History, caller: Caller) -> bool:
+    """Say whether an event is another's opinion on what still waits for the second one."""
+    return (
+        isinstance(event, Decided)
+        and event.officer != caller.name
+        and len(history.officers(event.request)) < NEEDED
+    )
 
 
 def _kind(entry: Entry) -> str:
     return type(entry.event).__name__.lower()
 
 
-def _line(
-    entry: Entry, entries: Sequence[Entry], desk: Desk, request: Request, *, blind: str | None
-) -> Line | None:
-    """Return an entry as a line; None for an opinion whose run still waits for the other one."""
+def _line(entry: Entry, desk: Desk, request: Request) -> Line:
+    """Return an entry as a line."""
     event, language = entry.event, language_of(request)
     pool, rho, run, who = "", None, "", ""
     match event:
@@ -191,13 +188,6 @@ def _line(
         case Committed() | Abandoned():
             run = event.request
         case Decided():
-            given = {
-                e.event.officer
-                for e in entries
-                if isinstance(e.event, Decided) and e.event.request == event.request
-            }
-            if blind is not None and len(given) < NEEDED and event.officer != blind:
-                return None
             run, who = event.request, event.officer
         case Repaired():
             who = event.who
