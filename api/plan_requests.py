@@ -145,7 +145,7 @@ class TrainingRequest(_PlanRequest):
 
 
 class EvaluationRequest(_PlanRequest):
-    """An evaluation: AUC, KS and calibration of one version of a model, from noised histograms."""
+    """An evaluation: how well one version of a model does, or which fields drive what it says."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -167,6 +167,12 @@ class EvaluationRequest(_PlanRequest):
     group: Name | None = Field(default=None, description="a field whose labels are told apart")
     bins: int = Field(default=32, ge=8, le=64)
     owned: bool = Field(default=True, description="count each client at one department only")
+    explain: bool = Field(
+        default=False, description="instead of judging the scores, say which fields drive them"
+    )
+    clip_norm: float = Field(
+        default=2.0, ge=LEAST_CLIP, le=100, description="most that one client's fields move, in L2"
+    )
 
 
 class CubeRequest(_PlanRequest):

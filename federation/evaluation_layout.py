@@ -7,6 +7,9 @@ score, lowest first, then those with label 1.
 The bins divide the logit evenly between −LIMIT and LIMIT, and the outer ones take what lies beyond.
 Evenly, because noisy training leaves logits small, and a grid that is chosen without looking at the
 scores has to be right for every model.
+
+Where a model is explained, the block holds for each label of the group the sum of every field's
+influence, in the order of the training's features, then the count, on the lattice of reals.
 """
 
 from dataclasses import dataclass
@@ -21,8 +24,9 @@ from federation.evaluation_plan import EvaluationPlan
 from federation.layout import MAX_CELLS
 from models.architectures import Architecture
 from models.objectives import Objective
+from privacy.bounds import bounded_gradient
 from privacy.loss import Rho
-from privacy.noise_shares import count_scale
+from privacy.noise_shares import count_scale, share_sigma
 
 LIMIT = 4.0
 """Logits beyond, that is probabilities below 1.8 % or above 98.2 %, share a bin."""
@@ -35,11 +39,12 @@ Edges = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """An evaluation's only block of counts. Public.
+    """An evaluation's only block of counts, or of sums where a model is explained. Public.
 
     Attributes:
-        size: number of cells: labels of the group times classes times bins.
-        scale: lattice units per client.
+        size: number of cells: labels of the group times classes times bins; or times the fields
+            and one.
+        scale: lattice units per client, or per unit of the model's output.
         sensitivity: L2, lattice units, over all clients and departments that one unit moves.
     """
 
@@ -87,6 +92,8 @@ def evaluation_block(plan: EvaluationPlan, catalogue: Catalogue) -> Scores:
         UnknownField: the catalogue has no such field.
         NoiseTooSmall: ρ is so large that the noise of one department would be too small.
     """
+    if plan.explain:
+        return _influences_block(plan, catalogue)
     evaluated(plan, catalogue)
     size = len(group_labels(plan, catalogue)) * CLASSES * plan.bins
     if size > MAX_CELLS:
@@ -99,6 +106,35 @@ def evaluation_block(plan: EvaluationPlan, catalogue: Catalogue) -> Scores:
         tolerance=plan.tolerance,
     )
     return Scores(size=size, scale=scale, sensitivity=float(scale * contributions))
+
+
+def explained(plan: EvaluationPlan, catalogue: Catalogue) -> Architecture:
+    """Return the shape of the model, if it is one for all, whose fields can be told apart.
+
+    Raises:
+        PlanInvalid: its last layer is another one at each department.
+        UnknownField: the catalogue has no such field.
+    """
+    if plan.training.personal:
+        raise PlanInvalid("training: its last layer is another one at each department")
+    return training_layout.architecture_of(plan.training, catalogue)
+
+
+def _influences_block(plan: EvaluationPlan, catalogue: Catalogue) -> Scores:
+    explained(plan, catalogue)
+    size = len(group_labels(plan, catalogue)) * (len(plan.training.features) + 1)
+    if size > MAX_CELLS:
+        raise PlanInvalid(f"group: at most {MAX_CELLS} cells; take a coarser field or none")
+    nobody = bounded_gradient(
+        np.zeros(size), clip_norm=plan.joint_norm, unit=plan.unit, bound=plan.bound
+    )
+    share_sigma(
+        sensitivity=nobody.sensitivity,
+        rho=Rho(plan.rho),
+        cohort=len(plan.cohort),
+        tolerance=plan.tolerance,
+    )
+    return Scores(size=size, scale=nobody.scale, sensitivity=nobody.sensitivity)
 
 
 def join_payload(model: bytes, owned: bytes) -> bytes:

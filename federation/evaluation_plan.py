@@ -1,5 +1,6 @@
-"""An evaluation: how well one released model ranks, from a noised histogram of its scores."""
+"""An evaluation: how well one released model ranks, or which fields drive what it says."""
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
@@ -7,8 +8,11 @@ from pydantic import Field, model_validator
 
 from federation.plan_base import BasePlan, Digest, Name
 from federation.run_permit import Leg
-from federation.training_plan import TrainingPlan
+from federation.training_plan import LEAST_CLIP, TrainingPlan
 from privacy.units import ContributionBound
+
+COUNT_WEIGHT = 1 / 2
+"""Where a model is explained, a client adds this much of the clip norm to its group's count."""
 
 RunName = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -25,6 +29,10 @@ class EvaluationPlan(BasePlan):
     weights, which the coordinator sends and every node checks. ``group``: whose labels are looked
     at one by one. ``bins``: of the scores, edges public (see evaluation_layout). ``owned``: as in a
     question.
+
+    ``explain``: instead of counting scores, say which fields drive them. Each client adds how far
+    each field moves its score either way, all fields together at most ``clip_norm`` in L2, and
+    COUNT_WEIGHT·clip_norm to the count of its group.
     """
 
     kind: Literal["evaluation"] = "evaluation"
@@ -34,6 +42,8 @@ class EvaluationPlan(BasePlan):
     group: Name | None = None
     bins: int = Field(default=32, ge=8, le=64)
     owned: bool = True
+    explain: bool = False
+    clip_norm: float = Field(default=2.0, ge=LEAST_CLIP, le=100)
 
     @model_validator(mode="after")
     def _is_of_this_catalogue(self) -> Self:
@@ -66,6 +76,15 @@ class EvaluationPlan(BasePlan):
         return ContributionBound(
             departments=1 if self.owned else len(self.cohort), clients=self.clients_per_household
         )
+
+    @property
+    def joint_norm(self) -> float:
+        """L2 norm that one client may add to one department's sums, where a model is explained.
+
+        Its fields have at most clip_norm = C and its count COUNT_WEIGHT·C, all in one group:
+        C·√(1 + 1/4) together.
+        """
+        return self.clip_norm * math.hypot(1.0, COUNT_WEIGHT)
 
     @property
     def fields(self) -> tuple[str, ...]:

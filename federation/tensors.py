@@ -153,12 +153,14 @@ def _scores(plan: EvaluationPlan, catalogue: Catalogue) -> Tensor:
         leg="sum",
         first=0,
         last=0,
-        name="scores",
+        name="influences" if plan.explain else "scores",
         length=block.size,
         item_bytes=NUMBER_BYTES,
-        holds="the clients by group, label and bin of their score; no score of a client",
-        clip="1 a client",
-        unit="clients",
+        holds="by group, how far each field moves the scores, and the clients"
+        if plan.explain
+        else "the clients by group, label and bin of their score; no score of a client",
+        clip=f"L2 norm {plan.joint_norm:g} a client" if plan.explain else "1 a client",
+        unit="of the model's output" if plan.explain else "clients",
         noise_of_share=sigma / block.scale,
         noise_of_sum=sigma / block.scale * math.sqrt(len(plan.cohort)),
     )

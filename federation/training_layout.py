@@ -4,6 +4,8 @@ Everything here follows from the plan and the catalogue, which are public. The v
 round is described in :mod:`federation.updates`.
 """
 
+from itertools import accumulate
+
 from consent.catalogue import Catalogue, Field
 from federation.errors import PlanInvalid
 from federation.training_plan import TrainingPlan
@@ -24,6 +26,12 @@ def width(field: Field) -> int:
 def feature_fields(plan: TrainingPlan, catalogue: Catalogue) -> tuple[Field, ...]:
     """Return the fields of the design matrix, in the plan's order."""
     return tuple(catalogue.field(name) for name in plan.features)
+
+
+def field_slices(plan: TrainingPlan, catalogue: Catalogue) -> list[slice]:
+    """Return which inputs of the design matrix each feature takes, in the plan's order."""
+    ends = list(accumulate(width(field) for field in feature_fields(plan, catalogue)))
+    return [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
 
 def objective_of(plan: TrainingPlan, catalogue: Catalogue) -> Objective:

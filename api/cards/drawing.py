@@ -7,6 +7,7 @@ from markupsafe import Markup, escape
 
 _BAR, _HEIGHT = 320, 26
 _SIDE, _EDGE = 260, 34
+_WIDE, _TITLES, _LINE = 640, 230, 22
 
 
 def interval_bar(
@@ -43,6 +44,41 @@ def interval_bar(
         top=middle - 6,
         at=place(value),
     )
+
+
+def influence_bars(rows: Sequence[Mapping[str, Any]], *, words: str) -> Markup:
+    """Draw a bar for each field, as long as its influence, with its interval at the end.
+
+    Args:
+        rows: "title", "value" and "interval" of each field, from the top.
+        words: what a reader without eyes is told; the figures stand in a table beside it.
+    """
+    most = max((row["interval"][1] for row in rows), default=0.0) or 1.0
+    wide = _WIDE - _TITLES - 8
+
+    def x(number: float) -> float:
+        return round(_TITLES + wide * number / most, 1)
+
+    parts = [
+        Markup(
+            '<text class="tick" x="{0}" y="{1}" text-anchor="end">{2}</text>'
+            '<rect class="of-field" x="{3}" y="{4}" width="{5}" height="14" rx="2"/>'
+            '<line class="error" x1="{6}" x2="{7}" y1="{8}" y2="{8}"/>'
+        ).format(
+            _TITLES - 8,
+            place * _LINE + 15,
+            row["title"],
+            _TITLES,
+            place * _LINE + 4,
+            max(round(x(row["value"]) - _TITLES, 1), 0.5),
+            x(row["interval"][0]),
+            x(row["interval"][1]),
+            place * _LINE + 11,
+        )
+        for place, row in enumerate(rows)
+    ]
+    head = Markup('<svg class="influences" viewBox="0 0 {} {}" role="img" aria-label="{}">')
+    return head.format(_WIDE, len(rows) * _LINE, words) + Markup("").join(parts) + Markup("</svg>")
 
 
 def reliability(

@@ -1,6 +1,6 @@
 """Drawing a model card as one page: no script, no file beside it, ready to print."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from api.cards.drawing import interval_bar, reliability
+from api.cards.drawing import influence_bars, interval_bar, reliability
 from api.cards.words import words_in
 from privacy.odds_text import Language
 
@@ -43,6 +43,14 @@ def card_page(card: Mapping[str, Any], language: Language) -> str:
         found = entry[f"{key}_zh" if language == "zh" else key]
         return stated(found)
 
+    def by_influence(
+        told: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
+        """Return what each field moves, with its title, the largest first."""
+        titles = {field["name"]: titled(field) for field in fields}
+        found = [{**one, "title": titles[one["label"]]} for one in told]
+        return sorted(found, key=lambda one: -float(one["value"]))
+
     return _template().render(
         card=card,
         language=language,
@@ -52,6 +60,8 @@ def card_page(card: Mapping[str, Any], language: Language) -> str:
         day=_day,
         interval_bar=interval_bar,
         reliability=reliability,
+        influence_bars=influence_bars,
+        by_influence=by_influence,
     )
 
 

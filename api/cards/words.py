@@ -102,6 +102,21 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "Reliability: on the line, what the model says comes true as often as it says.",
         "可靠性：落在线上，表示模型给出的概率与实际一致。",
     ),
+    "influences": ("What drives its scores", "哪些字段左右评分"),
+    "influences_intro": (
+        (
+            "How far each field moves a client's {}, either way, on average; no single client is "
+            "shown. Released with noise and charged like any question: ε = {} at δ = {}. "
+            "Whiskers are 95 % intervals of the noise."
+        ),
+        (
+            "各字段使客户{}平均变动的幅度（不分正负），不展示任何单个客户。"
+            "与任何查询一样加噪发布并计费：ε = {}（δ = {}）。误差线为噪声的 95% 区间。"
+        ),
+    ),
+    "logit": ("score, as a logit,", "评分（对数几率）"),
+    "output": ("score", "评分"),
+    "influence": ("Moves the score by", "平均变动"),
     "comparison": ("What sharing brought, and what privacy cost", "共享的收获与隐私的代价"),
     "comparison_note": (
         (

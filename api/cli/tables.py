@@ -118,6 +118,27 @@ def evaluation_table(result: Json, title: str) -> Table:
     return table
 
 
+def influences_table(result: Json, title: str) -> Table:
+    """Show which fields drive a model's scores, over everyone and in each group."""
+    table = Table(
+        title=title,
+        caption=f"by how much a field moves the output, on {result['on']}; in brackets 95 % "
+        "intervals of the noise",
+        title_justify="left",
+    )
+    parts = [{"group": "everyone"} | result["everyone"], *result["groups"]]
+    table.add_column("field")
+    for part in parts:
+        table.add_column(escape(part["group"]), justify="right")
+    told = [
+        {} if isinstance(part["influences"], dict) else {o["label"]: o for o in part["influences"]}
+        for part in parts
+    ]
+    for name in sorted(told[0], key=lambda name: -told[0][name]["value"]):
+        table.add_row(name, *(_metric(one[name]) if one else "too few to tell" for one in told))
+    return table
+
+
 def _metric(told: Json) -> str:
     low, high = told["interval"]
     return f"{told['value']:.3f} ({low:.3f} to {high:.3f})"

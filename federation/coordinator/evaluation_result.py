@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from consent.catalogue import Catalogue
+from federation.coordinator.explanation_result import influence_figures, influence_intervals
 from federation.coordinator.intervals import NOT_STATED
 from federation.evaluation_layout import CLASSES, evaluation_block, group_labels, score_edges
 from federation.evaluation_plan import EvaluationPlan
@@ -27,7 +28,8 @@ def evaluation_result(
 ) -> dict[str, Any]:
     """Return the metrics over everyone and in each group, with 95 % intervals of the noise.
 
-    Where a class can hardly be told from an empty one, a note stands in place of the metrics.
+    Of a model that is explained it is the influences of its fields instead of metrics. Where a
+    class can hardly be told from an empty one, a note stands in place of the metrics.
 
     Args:
         plan: what was asked.
@@ -37,7 +39,20 @@ def evaluation_result(
     Raises:
         ValueError: not one finite count for each of the plan's cells.
     """
+    told = {
+        "kind": plan.kind,
+        "run": plan.run,
+        "sha256": plan.sha256,
+        "target": plan.target,
+        "group": plan.group,
+        "on": HELD_OUT if plan.training.holdout else TRAINED_ON,
+        "level": LEVEL,
+        "counts": [float(count) for count in counts],
+    }
     labels, error = group_labels(plan, catalogue), count_error(plan, catalogue)
+    if plan.explain:
+        figures = influence_figures(plan, catalogue, counts, error=error)
+        return told | {"explain": True, "clip_norm": plan.clip_norm} | figures
     cells = np.asarray(counts, dtype=np.float64).reshape(len(labels), CLASSES, plan.bins)
     if not np.isfinite(cells).all():
         raise ValueError("a count is not finite")
@@ -47,24 +62,16 @@ def evaluation_result(
         {"group": label} | _figures(part, edges, error)
         for label, part in zip(labels, cells, strict=True)
     ]
-    return {
-        "kind": plan.kind,
-        "run": plan.run,
-        "sha256": plan.sha256,
-        "target": plan.target,
-        "group": plan.group,
-        "on": HELD_OUT if plan.training.holdout else TRAINED_ON,
-        "level": LEVEL,
+    return told | {
         "edges": edges.tolist(),
         "count_half_width": normal_quantile(LEVEL) * error,
-        "counts": [float(count) for count in counts],
         "everyone": everyone,
         "groups": [] if plan.group is None else groups,
     }
 
 
 def count_error(plan: EvaluationPlan, catalogue: Catalogue) -> float:
-    """Return the standard error of each count, in clients, as the plan has it."""
+    """Return the standard error of each count in clients, or of each sum, as the plan has it."""
     block = evaluation_block(plan, catalogue)
     sharing = Sharing(
         cohort=len(plan.cohort), tolerance=plan.tolerance, departments=plan.bound.contributions
@@ -81,6 +88,8 @@ def evaluation_intervals(
         KeyError, TypeError, ValueError: the result is not this plan's.
     """
     true = evaluation_result(plan, catalogue, result["counts"])
+    if plan.explain:
+        return influence_intervals(true["everyone"])
     told = true["everyone"]["metrics"]
     if "note" in told:
         return NOT_STATED

@@ -75,6 +75,14 @@ def words_of(plan: AnyPlan) -> Words:
                 post_processing="none in the cells; whatever is computed from them costs nothing",
                 bias="cells: none; what is computed from them may have one, which it states",
             )
+        case EvaluationPlan(explain=True):
+            return Words(
+                model="distributed noise shares under secure aggregation",
+                unprotected=_OVERLAPS if plan.owned else "",
+                post_processing="means of influences from their noised sums and the noised count",
+                bias="clients whose influences together pass the clip norm count with less; a "
+                "field counts 0 where the department that counts a client does not hold it",
+            )
         case EvaluationPlan():
             return Words(
                 model="distributed noise shares under secure aggregation",

@@ -50,7 +50,7 @@ def card_of(model: Model, desk: Desk) -> Json:
     """Return the card of one released version."""
     plan, version, label = model.plan, model.version, model.label
     catalogue = _catalogue_of(plan, desk)
-    evaluations = _evaluations(model, desk)
+    evaluations = _evaluations(model, desk, explain=False)
     comparison = desk.registry.comparison(version.run)
     stage = model.stage
     return {
@@ -69,6 +69,7 @@ def card_of(model: Model, desk: Desk) -> Json:
         "privacy": _privacy(label),
         "recipe": _recipe(model, catalogue),
         "evaluations": evaluations,
+        "explanations": _evaluations(model, desk, explain=True),
         "comparison": NOT_STATED if comparison is None else comparison | {"how": OUTSIDE},
         "limits": limits_of(plan, evaluations, compared=comparison is not None),
         "lineage": {
@@ -181,12 +182,17 @@ def _recipe(model: Model, catalogue: Catalogue | None) -> Json:
     return shape | {"hidden": list(plan.hidden)} | {key: getattr(plan, key) for key in _RECIPE}
 
 
-def _evaluations(model: Model, desk: Desk) -> list[Json]:
-    """Return every released evaluation of a version, newest first, with what each cost."""
+def _evaluations(model: Model, desk: Desk, *, explain: bool) -> list[Json]:
+    """Return every released evaluation of a version, newest first, with what each cost.
+
+    explain: those that say which fields drive the scores; otherwise those that judge them.
+    """
     found = []
     for past in desk.runs.released():
         plan = read_plan(past.plan)
         if not isinstance(plan, EvaluationPlan) or plan.run != model.version.run:
+            continue
+        if plan.explain is not explain:
             continue
         run = desk.runs.get(past.id)
         label = run.label or {}

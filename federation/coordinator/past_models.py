@@ -112,7 +112,7 @@ def past_models(plan: TrainingPlan, desk: Desk) -> list[PastModel]:
     found = []
     for run in desk.runs.latest(limit=None):
         evaluated = read_plan(run.plan) if run.state is RunState.RELEASED else None
-        if not isinstance(evaluated, EvaluationPlan) or run.result is None:
+        if not isinstance(evaluated, EvaluationPlan) or evaluated.explain or run.result is None:
             continue
         metrics = run.result["everyone"]["metrics"]
         if _way(evaluated.training) == _way(plan) and "auc" in metrics:

@@ -1,4 +1,7 @@
-"""What a node does for an evaluation: score its own clients, count them by score and label."""
+"""What a node does for an evaluation: score its own clients, count them by score and label.
+
+Or, where a model is explained, add up how far each field moves their scores.
+"""
 
 from hashlib import sha256
 
@@ -10,10 +13,12 @@ from federation.errors import ProtocolError
 from federation.evaluation_layout import (
     evaluated,
     evaluation_block,
+    explained,
+    group_labels,
     logit_edges,
     split_payload,
 )
-from federation.evaluation_plan import EvaluationPlan
+from federation.evaluation_plan import COUNT_WEIGHT, EvaluationPlan
 from federation.node.admission import Admitted
 from federation.node.columns import ABSENT
 from federation.node.features import cells, design
@@ -26,7 +31,8 @@ from models.errors import ModelFileInvalid
 from models.even_scores import even_logits
 from models.files import read_model
 from models.vectors import Vector
-from privacy.bounds import BoundedSum, bounded_count
+from privacy.bounds import BoundedSum, bounded_count, bounded_gradient
+from privacy.lattice import REAL_SCALE, from_lattice, truncate_to_lattice
 from privacy.loss import Rho
 from privacy.mechanisms import NoisedShare, add_noise_share
 
@@ -40,10 +46,10 @@ def evaluation_tokens(node: Node, admitted: Admitted, plan: EvaluationPlan) -> b
 def evaluation_sum(
     node: Node, admitted: Admitted, plan: EvaluationPlan, payload: bytes
 ) -> BoundedSum:
-    """Count this department's clients by group, label and bin of their score.
+    """Count this department's clients by group, label and bin of their score, or explain them.
 
     A score depends on the client's own row and the public weights only (models.even_scores), so a
-    client moves one cell by one.
+    client moves one cell by one. Of a model that is explained see ``_influences``.
 
     Args:
         node: the department's.
@@ -66,6 +72,8 @@ def evaluation_sum(
     elif owned_bits:
         raise ProtocolError("The plan has no owners, yet ownership came with it.")
     features = design(records, training_layout.feature_fields(plan.training, node.catalogue))
+    if plan.explain:
+        return _influences(node, plan, records, counted=counted, weights=weights, features=features)
     logits = even_logits(evaluated(plan, node.catalogue), weights, features)
     keys = [plan.target] if plan.group is None else [plan.group, plan.target]
     of_group_and_class = cells(records, [node.catalogue.field(name) for name in keys])
@@ -73,6 +81,44 @@ def evaluation_sum(
     block = evaluation_block(plan, node.catalogue)
     cell = np.where(counted, of_group_and_class * plan.bins + bins, ABSENT)
     return bounded_count(cell, block.size, scale=block.scale, unit=plan.unit, bound=plan.bound)
+
+
+def _influences(
+    node: Node,
+    plan: EvaluationPlan,
+    records: Records,
+    *,
+    counted: npt.NDArray[np.bool_],
+    weights: Vector,
+    features: npt.NDArray[np.float32],
+) -> BoundedSum:
+    """Add up, in each group, how far each field moves the clients' scores, and the clients.
+
+    Guarantee: a client's influences are a function of its own row and public numbers and have L2
+    norm at most C (models.explain). They are put on the lattice client by client, toward zero, so
+    no norm grows, and are then added as integers, exactly. So one client more moves the sums of one
+    group by at most s·C, and its count by s·C/2: s·C·√(1 + 1/4) in L2 over all fields and the
+    count jointly, in each of at most k departments, and a household m times that. This is the
+    sensitivity that bounded_gradient declares for the plan's joint_norm, with room to spare.
+    """
+    from models.explain import influences  # noqa: PLC0415 - slow to load, and few ask for it
+
+    groups = training_layout.field_slices(plan.training, node.catalogue)
+    with_count = np.full((len(features), len(groups) + 1), COUNT_WEIGHT * plan.clip_norm)
+    with_count[:, :-1] = influences(
+        explained(plan, node.catalogue), weights, features, groups=groups, clip_norm=plan.clip_norm
+    )
+    points = truncate_to_lattice(with_count, REAL_SCALE)
+    fields = () if plan.group is None else (node.catalogue.field(plan.group),)
+    cell = cells(records, fields)
+    sums = np.zeros((len(group_labels(plan, node.catalogue)), points.shape[1]), dtype=np.int64)
+    np.add.at(sums, cell[counted], points[counted])
+    return bounded_gradient(
+        from_lattice(sums.ravel(), REAL_SCALE),  # exact: below 2^53 points
+        clip_norm=plan.joint_norm,
+        unit=plan.unit,
+        bound=plan.bound,
+    )
 
 
 def _counted(node: Node, plan: EvaluationPlan, records: Records) -> npt.NDArray[np.bool_]:
@@ -98,6 +144,7 @@ def _weights(file: bytes, plan: EvaluationPlan, node: Node) -> Vector:
     if sha256(file).hexdigest() != plan.sha256:
         raise ModelFileInvalid(path=name, reason="it is not the file that the plan names")
     architecture, weights = read_model(file, name=name)
-    if architecture != evaluated(plan, node.catalogue):
+    shape = explained if plan.explain else evaluated
+    if architecture != shape(plan, node.catalogue):
         raise ModelFileInvalid(path=name, reason="its shape is not the one of the plan's model")
     return weights

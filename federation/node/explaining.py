@@ -6,7 +6,6 @@ that the client closed is absent in what is explained, so nothing of its value i
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import accumulate
 
 import numpy as np
 
@@ -87,8 +86,7 @@ def explained(node: OwnNode, model: OwnModel, client_id: str, *, now: int) -> Ex
     found = scores(model.architecture, model.weights, features)
     output, words = _output(model, found, node.catalogue)
     fields = training_layout.feature_fields(model.plan, node.catalogue)
-    ends = list(accumulate(map(training_layout.width, fields)))
-    groups = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    groups = training_layout.field_slices(model.plan, node.catalogue)
     added = attributions(model.architecture, model.weights, features, groups=groups, output=output)[
         0
     ]

@@ -1,12 +1,15 @@
 """Shares of fields: complete, exact for a linear model, and nothing from what is absent."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from models.architectures import Architecture, size
 from models.errors import InvalidSetting, NotFinite, WrongShape
-from models.explain import ROWS_AT_ONCE, attributions
+from models.explain import ROWS_AT_ONCE, attributions, influences
 from models.objectives import Objective
 from models.parameters import model_with
 from tests.models.objective_cases import OUTPUTS, network
@@ -59,12 +62,53 @@ def test_an_absent_field_has_no_share(hidden: tuple[int, ...]) -> None:
     assert (np.abs(shares[:, 0]) > 0).all()
 
 
-def test_a_clients_shares_depend_on_no_other_client() -> None:
-    architecture, weights, features = drawn(Objective.BINARY, (16, 8), ROWS_AT_ONCE + 3)
-    together = attributions(architecture, weights, features, groups=FIELDS)
-    for row in (0, ROWS_AT_ONCE + 2):
-        alone = attributions(architecture, weights, features[row : row + 1], groups=FIELDS)
-        np.testing.assert_allclose(together[row], alone[0], rtol=1e-9, atol=1e-12)
+def is_even(explained: Callable[..., np.ndarray], hidden: tuple[int, ...]) -> bool:
+    """Say whether each row's shares stay the same bit for bit, whoever else is explained."""
+    architecture, weights, features = drawn(Objective.BINARY, hidden, ROWS_AT_ONCE + 30)
+    together = explained(architecture, weights, features, groups=FIELDS)
+    return all(
+        np.array_equal(explained(architecture, weights, features[kept], groups=FIELDS), alone)
+        for kept in (slice(0, 1), slice(3, 40), slice(0, None, 97), slice(ROWS_AT_ONCE + 29, None))
+        for alone in (together[kept],)
+    )
+
+
+@pytest.mark.parametrize("hidden", [(), (16, 8)])
+def test_a_clients_shares_depend_on_no_other_client(hidden: tuple[int, ...]) -> None:
+    assert is_even(attributions, hidden)
+
+
+def test_shares_that_lean_on_the_crowd_in_a_last_bit_are_noticed() -> None:
+    def crowded(*case: Any, groups: list[slice]) -> np.ndarray:
+        return attributions(*case, groups=groups) * (1 + 2.0**-52 * (len(case[2]) % 2))
+
+    assert not is_even(crowded, (16, 8))
+
+
+@pytest.mark.parametrize("objective", [Objective.BINARY, Objective.MULTICLASS])
+@pytest.mark.parametrize("clip_norm", [0.01, 1.0, 100.0])
+def test_influences_are_the_absolute_shares_clipped_together(
+    objective: Objective, clip_norm: float
+) -> None:
+    case = drawn(objective, (16,))
+    found = influences(*case, groups=FIELDS, clip_norm=clip_norm)
+    outputs = range(OUTPUTS[objective])
+    shares = np.mean(
+        [np.abs(attributions(*case, groups=FIELDS, output=o)) for o in outputs], axis=0
+    )
+    norms = np.linalg.norm(found, axis=1)
+    assert (norms <= clip_norm * (1 + 1e-9)).all()
+    whole = np.linalg.norm(shares, axis=1)
+    np.testing.assert_allclose(norms, np.minimum(whole, clip_norm), rtol=1e-9)
+    np.testing.assert_allclose(found * whole[:, None], shares * norms[:, None], rtol=1e-9)
+
+
+def test_influences_that_overflow_count_as_nothing() -> None:
+    architecture, _weights, features = drawn(Objective.BINARY, (16,))
+    huge = np.full(size(architecture), 1e300)
+    found = influences(architecture, huge, features, groups=FIELDS, clip_norm=1.0)
+    assert np.isfinite(found).all()
+    assert (np.linalg.norm(found, axis=1) <= 1 + 1e-9).all()
 
 
 @pytest.mark.parametrize("hidden", [(), (16,)])

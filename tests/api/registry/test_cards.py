@@ -55,13 +55,29 @@ def evaluated(
     analyst: TestClient, trained: str, runs: Runs, coordinator: CoordinatorSettings
 ) -> str:
     """Release an evaluation by region as the dispatcher does, with counts of our own."""
+    rising = np.linspace(10, 400, 32)
+    counts = np.stack([[rising[::-1], rising]] * 2 + [[0 * rising, 0 * rising]])
     analyst.post("/api/v1/evaluations", json=EVALUATION)
+    run = release(counts, runs, coordinator)
+    Registry(open_database(coordinator.database)).keep_comparison(trained, COMPARISON)
+    return run
+
+
+@pytest.fixture
+def explained(
+    analyst: TestClient, trained: str, runs: Runs, coordinator: CoordinatorSettings
+) -> str:
+    """Release what drives the scores by region likewise; in the last one is nobody."""
+    assert trained
+    analyst.post("/api/v1/evaluations", json=EVALUATION | {"explain": True})
+    return release(np.array([[300, 90, 30, 400], [200, 50, 10, 300], [0] * 4]), runs, coordinator)
+
+
+def release(counts: np.ndarray, runs: Runs, coordinator: CoordinatorSettings) -> str:
     run = runs.take()
     assert run is not None
     plan, catalogue = read_plan(run.plan), load_catalogue(coordinator.catalogue)
     assert isinstance(plan, EvaluationPlan)
-    rising = np.linspace(10, 400, plan.bins)
-    counts = np.stack([[rising[::-1], rising]] * 2 + [[0 * rising, 0 * rising]])
     result = evaluation_result(plan, catalogue, counts.ravel().tolist())
     facts = Facts(
         run=run.id,
@@ -73,7 +89,6 @@ def evaluated(
         result=result,
     )
     runs.end_released(run.id, result=result, label=label(plan, catalogue, facts), now=9)
-    Registry(open_database(coordinator.database)).keep_comparison(trained, COMPARISON)
     return run.id
 
 
@@ -118,6 +133,26 @@ def test_the_page_is_one_file_without_script_in_either_language(
     assert {"en": "too few clients to tell", "zh": "客户太少"}[language] in page
     assert {"en": "not stated", "zh": "未说明"}[language] in page
     assert 'lang="zh-Hans"' in page or language == "en"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_drives_the_scores_is_drawn_and_stands_in_a_table(
+    analyst: TestClient, explained: str, language: str
+) -> None:
+    (one,) = analyst.get(f"{PLACE}/card").json()["explanations"]
+    assert one["run"] == explained
+    page = analyst.get(f"{PLACE}/card.html", params={"language": language}).text
+    told = page.split("</header>")[1]
+    drawn = re.search(r"<svg class=.influences.*?</svg>(.*?</table>)", told, re.DOTALL)
+    assert drawn is not None
+    twin = drawn.group(1)
+    assert drawn.group(0).count('<rect class="of-field"') == 3
+    order = [twin.index(name) for name in ("income", "patience", "region")]
+    assert order == sorted(order), "the largest first"
+    assert f"{500 / 700:.3f}" in twin  # 700 clients, of whom each moves the count's sum by 1
+    assert {"en": "too few clients to tell", "zh": "客户太少"}[language] in twin
+    assert {"en": "What drives its scores", "zh": "哪些字段左右评分"}[language] in page
+    assert "script" not in page.split("<body>")[1]
 
 
 def test_the_page_of_a_version_that_nobody_evaluated_says_so(

@@ -57,3 +57,23 @@ def test_an_evaluation_s_figures_are_shown_in_a_terminal(
     shown = call("evaluate", request).stdout
     assert "0.810 (0.790 to 0.830)" in shown
     assert "too few clients to tell" in shown
+
+
+def test_what_drives_a_model_s_scores_is_shown_in_a_terminal(
+    call: Callable[..., Result], trained: str, tmp_path: Path, runs: Runs
+) -> None:
+    assert trained
+    request = tmp_path / "evaluation.json"
+    request.write_text(json.dumps(EVALUATION | {"explain": True}))
+    call("evaluate", request, "--no-wait")
+    taken = runs.take()
+    assert taken is not None
+    told = [{"label": "income", "value": 0.4, "interval": [0.39, 0.41]}]
+    row = {"clients": {"value": 200.4, "half_width": 8.0}}
+    few = row | {"group": "north", "influences": {"note": "too few clients to tell"}}
+    result = {"on": "all", "everyone": row | {"influences": told}, "groups": [few]}
+    label = {"rho": 0.05, "epsilon": 1.0, "delta": 1e-6, "privacy_unit": "client"}
+    runs.end_released(taken.id, result=result | {"explain": True}, label=label, now=1)
+    shown = call("evaluate", request).stdout
+    assert "0.400 (0.390 to 0.410)" in shown
+    assert "too few to tell" in shown

@@ -11,11 +11,17 @@ import pytest
 from federation.coordinator.desk import check, plan_of, submit
 from federation.coordinator.dispatch import Dispatcher
 from federation.coordinator.errors import ModelUnknown
+from federation.coordinator.evaluation_result import evaluation_result
 from federation.coordinator.export import export
 from federation.coordinator.findings import Wrong
+from federation.coordinator.model_book import model_of
+from federation.coordinator.model_card import card_of
+from federation.coordinator.past_models import past_models
 from federation.coordinator.runs import Run, RunState
 from federation.coordinator.verify import verify
 from federation.errors import PlanInvalid
+from federation.evaluation_plan import EvaluationPlan
+from federation.training_plan import TrainingPlan
 from models.errors import ModelFileInvalid
 
 POLICY = """
@@ -88,6 +94,58 @@ def test_the_same_evaluation_is_answered_again_for_nothing(dispatcher: Dispatche
     desk = dispatcher.desk
     again = submit(plan_of(EVALUATION | {"reason": "quite another"}, desk), desk, asker="bob")
     assert (again.new, again.run.id) == (False, first.id)
+
+
+def test_what_drives_the_scores_is_released_by_group_and_verified(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING | {"features": ["age", "income"], "objective": "binary"})
+    run = carry_out(dispatcher, EVALUATION | {"explain": True, "group": "education"})
+    result, label = run.result, run.label
+    assert result is not None
+    assert label is not None
+    age, income = result["everyone"]["influences"]
+    assert (age["label"], income["label"]) == ("age", "income")
+    assert age["value"] > 2 * income["value"] >= 0  # age alone decides who defaulted
+    assert age["interval"][0] < age["value"] < age["interval"][1] <= result["clip_norm"]
+    assert result["everyone"]["clients"]["value"] == pytest.approx(350, abs=40)
+    assert [one["group"] for one in result["groups"]] == ["school", "university", "other"]
+    assert label["interval"]["age"] == age["interval"]
+    lines = [json.loads(line) for line in evidence_of(dispatcher).splitlines()]
+    assert verify(evidence_of(dispatcher), roster=dispatcher.roster).findings == ()
+    told = next(line["run"] for line in lines if line.get("run", {}).get("id") == run.id)
+    told["result"]["everyone"]["influences"][1]["value"] = 1.5
+    report = verify(b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    assert Wrong.LABEL in {finding.wrong for finding in report.findings}
+
+
+def test_a_model_of_an_amount_is_explained_too(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING | {"target": "income"})
+    asked = EVALUATION | {"model": "income", "explain": True}
+    told = carry_out(dispatcher, asked).result
+    assert told is not None
+    assert [one["label"] for one in told["everyone"]["influences"]] == ["age"]
+
+
+def test_an_explanation_is_no_evidence_of_how_good_a_model_is(dispatcher: Dispatcher) -> None:
+    trained = carry_out(dispatcher, TRAINING)
+    carry_out(dispatcher, EVALUATION | {"explain": True})
+    plan = plan_of(TRAINING, dispatcher.desk)
+    assert isinstance(plan, TrainingPlan)
+    assert past_models(plan, dispatcher.desk) == []
+    model = model_of(dispatcher.desk.runs, dispatcher.desk.registry, "defaulted")
+    card = card_of(model, dispatcher.desk)
+    assert card["evaluations"] == []
+    assert [one["result"]["run"] for one in card["explanations"]] == [trained.id]
+
+
+def test_too_few_clients_have_no_influences(dispatcher: Dispatcher) -> None:
+    carry_out(dispatcher, TRAINING)
+    plan = plan_of(EVALUATION | {"explain": True}, dispatcher.desk)
+    assert isinstance(plan, EvaluationPlan)
+    told = evaluation_result(plan, dispatcher.desk.catalogue, [1e-6, 1e-6])
+    assert told["everyone"]["influences"] == {"note": "too few clients to tell"}
+    for wrong in ([1.0], [1.0, 1.0, 1.0], [1.0, float("nan")]):
+        with pytest.raises(ValueError, match="finite sum"):
+            evaluation_result(plan, dispatcher.desk.catalogue, wrong)
 
 
 def test_an_evaluation_without_owners_declares_every_department(dispatcher: Dispatcher) -> None:
@@ -178,8 +236,6 @@ def _asked(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_one_class_alone_is_said_to_be_too_few(dispatcher: Dispatcher) -> None:
-    from federation.coordinator.evaluation_result import evaluation_result  # noqa: PLC0415
-
     carry_out(dispatcher, TRAINING)
     plan, desk = plan_of(EVALUATION, dispatcher.desk), dispatcher.desk
     counts = np.zeros((2, 8))
