@@ -17,7 +17,8 @@ from consent import tables
 from consent.errors import UnknownClient
 from consent.events import Event, Kind
 from consent.levels import Level
-from consent.writing import Within, mark_of, set_head
+from consent.marks import hold_place, mark_of
+from consent.writing import Within, set_head
 
 Destroy = Callable[[sa.Connection], None]
 """Destroys what else names the client, in the same transaction."""
@@ -36,7 +37,8 @@ def forget(
 
     From that epoch on no delta holds the client, and every node drops what it was told before. A
     family objection of the client stays in force for the household until a remaining member takes
-    it back: nobody's family fields are opened by an erasure.
+    it back: nobody's family fields are opened by an erasure. The client's place is given to no new
+    client of the household while a snapshot may still hold the client at it.
 
     Args:
         connection: in a transaction of its own.
@@ -51,7 +53,9 @@ def forget(
     """
     head = tables.lock(connection)
     own = tables.standings
-    row = connection.execute(sa.select(own.c.ref).where(own.c.client_id == client_id)).first()
+    row = connection.execute(
+        sa.select(own.c.ref, own.c.household_id).where(own.c.client_id == client_id)
+    ).first()
     if row is None:
         raise UnknownClient
     event = Event(
@@ -64,6 +68,7 @@ def forget(
     )
     connection.execute(tables.events.insert().values(**tables.event_row(event, row.ref)))
     within(connection, [event])
+    hold_place(connection, row.household_id, at=at, key=key)
     connection.execute(own.delete().where(own.c.client_id == client_id))
     mark = mark_of(key, client_id)
     if (

@@ -11,7 +11,8 @@ that its noise grows with. The places are the same for every department, so the 
 of them together, whoever knows which of the clients; and they depend on no other household, so that
 one household can be taken away without moving another. Loading a larger household is not refused:
 its later clients are left out of these studies only, and so is the place of one who withdraws.
-Only an erasure frees the last place of a household for the next client who is entered.
+Only an erasure frees the last place of a household for a client who is entered a day later or more,
+when no snapshot of any department holds the erased client any longer.
 """
 
 from collections.abc import Iterable

@@ -58,9 +58,9 @@ class Register:
         """Enter clients the register does not know yet, all or none, and return the new epoch.
 
         A client who is known keeps the standing: loading a file again cannot undo a withdrawal.
-        A household's clients get their places in the order in which they are entered, for good. A
-        new member of a household whose family fields are closed finds them closed, and a client who
-        was erased enters at level 0.
+        A household's clients get their places in the order in which they are entered, for good; a
+        place that an erasure left is given to nobody for a day. A new member of a household whose
+        family fields are closed finds them closed, and a client who was erased enters at level 0.
 
         Args:
             rows: (normalized client id, household id, level) of each client, each once (sensitive).

@@ -68,6 +68,14 @@ purposes = sa.Table(
     sa.Column("name", _TEXT, nullable=False, unique=True),
 )
 erased = sa.Table("consent_erased", tables, sa.Column("mark", sa.String(64), primary_key=True))
+held_places = sa.Table(
+    "consent_held_places",
+    tables,
+    sa.Column("mark", sa.String(64), primary_key=True),
+    sa.Column("place", sa.Integer, nullable=False),
+    sa.Column("until", sa.BigInteger, nullable=False),
+)
+"""Of a household that lost a client to an erasure: the first place that is free, for a while."""
 _indexes = (
     sa.Index("consent_events_of_client", events.c.ref, events.c.seq),
     sa.Index("consent_standings_changed", standings.c.changed_seq),

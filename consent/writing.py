@@ -1,6 +1,5 @@
 """One transaction of the register: what clients ask becomes events, and standings follow them."""
 
-import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
@@ -21,6 +20,7 @@ from consent.errors import (
 from consent.events import Event, Kind, Request
 from consent.intake import event_of, repeats
 from consent.levels import Level, level_of
+from consent.marks import held_places, household_mark, mark_of
 from consent.register import Standing, advance
 from consent.turns import Ticket
 
@@ -29,7 +29,6 @@ Within: TypeAlias = Callable[[sa.Connection, Sequence[Event]], None]
 
 REF_BYTES = 16
 _PART = 1000
-_MARK = b"infosandbox/erased-client/v1\x00"
 _FAMILY = (Kind.FAMILY_OBJECTED, Kind.FAMILY_OBJECTION_WITHDRAWN)
 
 
@@ -77,11 +76,6 @@ def checked_rows(rows: Iterable[tuple[str, str, int]]) -> dict[str, tuple[str, L
     return checked
 
 
-def mark_of(key: bytes, client_id: str) -> str:
-    """Return what is remembered of an erased client: HMAC-SHA256 under the register's key."""
-    return hmac.digest(key, _MARK + client_id.encode(), "sha256").hex()
-
-
 def nothing_else(_connection: sa.Connection, _events: Sequence[Event]) -> None:
     """Write nothing beside the events."""
 
@@ -103,7 +97,10 @@ def enter(
     if known.issuperset(checked):
         return head
     places, closed = _households(connection)
-    erased = set(connection.execute(sa.select(tables.erased.c.mark)).scalars())
+    erased, held = (
+        set(connection.scalars(sa.select(tables.erased.c.mark))),
+        held_places(connection, at),
+    )
     events: list[Event] = []
     rows: list[dict[str, object]] = []
     standings: list[dict[str, object]] = []
@@ -112,6 +109,8 @@ def enter(
             continue
         level = Level.NONE if erased and mark_of(key, client) in erased else given
         place = places.get(household, 0)
+        if held:
+            place = max(place, held.get(household_mark(key, household), 0))
         places[household] = place + 1
         ref = token_hex(REF_BYTES)
         event = Event(

@@ -13,8 +13,8 @@ from consent.deltas import delta_of
 from consent.epochs import Snapshot, apply, levels_of, pseudonym
 from consent.errors import UnknownClient
 from consent.events import Kind, ObjectForFamily, WithdrawFamilyObjection
+from consent.marks import mark_of
 from consent.store import Register
-from consent.writing import mark_of
 from federation.database import open_database
 
 T0 = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -182,6 +182,26 @@ def test_a_new_member_never_gets_a_place_that_is_taken(register: Register) -> No
     register.load([("zoe", "canary-h1", 4), ("kim", "canary-h1", 4)], second(3))
     places = [c.place for c in register.changes(0) if c.household_id == "canary-h1"]
     assert sorted(places) == [1, 2, 3]
+
+
+def place_after(register: Register, *, days: int) -> int:
+    """Erase a household's last clients one after another, enter one; return the place it got."""
+    for number, client in enumerate((BOB, ANN), start=2):
+        register.erase(client, second(number), destroy=nothing)
+    register.load([("zoe", "canary-h1", 4)], second(3) + timedelta(days=days))
+    return next(c.place for c in register.changes(0) if c.client_id == "zoe")
+
+
+def test_a_place_that_an_erasure_left_is_given_to_nobody_for_a_day(register: Register) -> None:
+    assert place_after(register, days=0) == 2
+
+
+def test_a_household_that_comes_back_later_counts_again(
+    register: Register, engine: sa.Engine
+) -> None:
+    assert place_after(register, days=1) == 0
+    with engine.connect() as db:
+        assert db.execute(sa.select(tables.held_places)).all() == []
 
 
 def test_what_belongs_to_an_erasure_is_destroyed_with_it_or_nothing_is(register: Register) -> None:
