@@ -1,4 +1,4 @@
-"""What is remembered of the erased: keyed marks, which only whoever has the key and an id can read."""
+"""What is remembered of the erased: keyed marks, of use only to whoever has the key and an id."""
 
 import hmac
 
@@ -37,7 +37,7 @@ def hold_place(connection: sa.Connection, household_id: str, *, at: int, key: by
     own, held = tables.standings.c, tables.held_places
     mark = household_mark(key, household_id)
     last = sa.select(sa.func.max(own.place)).where(own.household_id == household_id)
-    free = max(connection.scalar(last) + 1, held_places(connection, at).get(mark, 0))
+    free = max(connection.execute(last).scalar_one() + 1, held_places(connection, at).get(mark, 0))
     connection.execute(held.delete().where(held.c.mark == mark))
     connection.execute(held.insert().values(mark=mark, place=free, until=at + HELD_S * SECOND))
 

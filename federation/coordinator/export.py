@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+import rfc8785
+
 from federation.coordinator.desk import Desk
 from federation.coordinator.documents import Documents
 from federation.coordinator.evidence_log import published_log
@@ -162,8 +164,10 @@ def _take(line: Json, found: EvidenceFile, *, first: bool) -> bool:
 
 
 def _parsed(line: bytes) -> Json:
+    """Return a line's object; none if it is none, or holds what has no canonical form, as NaN."""
     try:
         found = json.loads(line)
+        rfc8785.dumps(found)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -1,6 +1,7 @@
 """Each kind of tampering with evidence is named."""
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -229,3 +230,15 @@ def test_a_run_of_another_shape_is_malformed(evidence: bytes) -> None:
     next(line["run"] for line in lines if "run" in line)["attempt"] = "first"
     assert Wrong.MALFORMED in wrongs(verify(joined(lines)))
     assert not read_evidence(joined(lines)).malformed
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, 2**53, "\ud800"], ids=repr)
+@pytest.mark.parametrize("part", ["plan", "result", "label"])
+def test_a_value_without_a_canonical_form_is_malformed(
+    evidence: bytes, part: str, value: object
+) -> None:
+    lines = lines_of(evidence)
+    run = next(line["run"] for line in lines if line.get("run", {}).get("state") == "released")
+    run[part]["canary"] = value
+    data = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    assert Wrong.MALFORMED in wrongs(verify(data))
