@@ -1,17 +1,19 @@
-"""A released answer as people read it: one column for each measure, a verdict over each."""
+"""A released answer as people read it: a card for each statistic, with a verdict over it."""
 
-import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from api.web.charts import Span, span_of
+from api.web.figures import percent
 from api.web.language import Language, gettext
-from api.web.verdicts import Figure, Verdict, verdict
-from api.web.words import FLAGS, field_title
+from api.web.verdicts import Figure, Verdict, over_time, spread, verdict
+from api.web.words import field_title, label_title, measure
 from consent.catalogue import Catalogue
 from consent.errors import UnknownField
+from federation.question_plan import QuestionPlan
+from federation.statistics.counting import Count
+from federation.statistics.template import Template
 
 
 def _(text: str) -> str:
@@ -19,139 +21,145 @@ def _(text: str) -> str:
     return text
 
 
-_CLIENTS = _("Clients")
 _EVERYBODY = _("Everybody")
+_BELOW = _("%(part)s are below")
 _WHOLE = 100
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_VERDICTS = {"quantiles": spread, "trend": over_time}
+_COUNTED = frozenset({"count", "histogram", "top", "short"})
+_Lines = Sequence[tuple[str, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """One figure of a column. ``figure`` is None where there were too few clients to tell."""
+    """One line of a card. ``figure`` is None where nothing is told; ``tie``: too close to call."""
 
     name: str
     figure: Figure | None
-    wider: float | None
+    noise: tuple[float, float] = (0.0, 0.0)
+    overall: tuple[float, float] = (0.0, 0.0)
+    tie: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One measure over all cells. ``field`` is None for the count; ``digits``: None as it fits."""
+class Card:
+    """One statistic: over all cells, or over the parts of one cell, which ``group`` then names.
 
-    field: str | None
+    counted: its figures are clients. digits: after the point; None as it fits.
+    """
+
     title: str
+    group: str
     unit: str
+    counted: bool
     digits: int | None
     rows: tuple[Measured, ...]
     span: Span
     verdict: Verdict
 
 
-def columns_of(
-    result: Mapping[str, Any], label: Mapping[str, Any], catalogue: Catalogue, language: Language
-) -> tuple[Column, ...]:
-    """Return a question's columns: the count, then each mean.
+def cards_of(
+    plan: QuestionPlan, result: Mapping[str, Any], catalogue: Catalogue, language: Language
+) -> tuple[Card, ...]:
+    """Return a question's cards: the count's, then each statistic's in the plan's order.
 
     Args:
-        result: as the run released it.
-        label: of the run, which has the wider intervals.
+        plan: the question.
+        result: as its run released it.
         catalogue: for titles and units.
         language: of the titles.
     """
     rows = result["rows"]
     names = [_name(row["cell"], language) for row in rows]
-    wide = label.get("interval_with_sampling", {})
-    counts = [(row["count"], None) for row in rows]
-    found = [_column(None, names, counts, catalogue, language)]
-    for group, key in _figures_of(rows):
-        widths = wide.get(f"mean {key}") if group == "means" else None
-        spread = widths if isinstance(widths, list) else [None] * len(rows)
-        figures = [(row[group][key], w) for row, w in zip(rows, spread, strict=True)]
-        column = _column(key, names, figures, catalogue, language)
-        found.append(column)
-    return tuple(found)
+    more = [s for s in plan.statistics if not isinstance(s, Count)]
+    asked: list[Template] = [*more] if plan.short else [Count(), *more]
+    return tuple(
+        _card(statistic, group, lines, catalogue, language)
+        for statistic in asked
+        for group, lines in _lines(statistic, rows, names)
+    )
 
 
-def _figures_of(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Return the groups and keys of what is one figure a row; lists are shown as they are."""
-    first = rows[0] if rows else {}
-    return [
-        (group, key)
-        for group in first
-        if group not in ("cell", "count") and isinstance(first[group], dict)
-        for key in first[group]
-        if all(_one_figure(row[group][key]) for row in rows)
-    ]
+def _lines(
+    statistic: Template, rows: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> Iterator[tuple[str, _Lines]]:
+    """Yield the lines of each card of a statistic: of lists of figures, a card for each cell."""
+    entries = [row[statistic.group] for row in rows]
+    if not isinstance(statistic, Count):
+        entries = [entry[statistic.key] for entry in entries]
+    if not any(isinstance(entry, list) for entry in entries):
+        yield "", list(zip(names, entries, strict=True))
+        return
+    for name, entry in zip(names, entries, strict=True):
+        yield name, [(str(part.get("label", part.get("at", ""))), part) for part in entry]
 
 
-def _one_figure(figure: object) -> bool:
-    return isinstance(figure, dict) and ("half_width" in figure or "note" in figure)
+def _card(
+    statistic: Template, group: str, lines: _Lines, catalogue: Catalogue, language: Language
+) -> Card:
+    plan = statistic.model_dump(mode="json")
+    kind = plan["kind"]
+    scale = _WHOLE if kind == "proportion" else 1
+    rows = tuple(
+        _measured(_line_name(kind, name, catalogue, language), figure, scale)
+        for name, figure in lines
+    )
+    told = [row.figure for row in rows if row.figure]
+    title = measure(plan, catalogue, language)
+    return Card(
+        title=title[:1].upper() + title[1:],
+        group=group,
+        unit="%" if kind == "proportion" else _unit(kind, statistic.fields, catalogue),
+        counted=kind in _COUNTED,
+        digits=0 if any(abs(f.value) >= _WHOLE for f in told) else None,
+        rows=rows,
+        span=span_of([end for row in rows if row.figure for end in row.overall]),
+        verdict=_VERDICTS.get(kind, verdict)(told),
+    )
 
 
-def _column(
-    field: str | None,
-    names: Sequence[str],
-    figures: Sequence[tuple[Mapping[str, Any], object]],
-    catalogue: Catalogue,
-    language: Language,
-) -> Column:
-    rows = []
-    for name, (figure, wider) in zip(names, figures, strict=True):
-        told = None
-        if "half_width" in figure:
-            told = Figure(name=name, value=figure["value"], half=figure["half_width"])
-        width = float(wider) if isinstance(wider, int | float) else None
-        rows.append(Measured(name=name, figure=told, wider=width))
-    told_ = [row.figure for row in rows if row.figure]
-    reach = [(r.figure.value, r.wider or r.figure.half) for r in rows if r.figure]
-    clients = gettext(language, _CLIENTS)
-    return Column(
-        field=field,
-        title=clients if field is None else field_title(field, catalogue, language),
-        digits=0 if any(abs(f.value) >= _WHOLE for f in told_) else None,
-        unit="" if field is None else _unit(field, catalogue),
-        rows=tuple(rows),
-        span=span_of(reach),
-        verdict=verdict(told_),
+def _measured(name: str, figure: Mapping[str, Any], scale: float) -> Measured:
+    if "value" not in figure:
+        return Measured(name=name, figure=None)
+    ends = {end: scale * figure[end] for end in ("low", "high", "overall_low", "overall_high")}
+    half = scale * figure.get("half_width", (figure["high"] - figure["low"]) / 2)
+    return Measured(
+        name=name,
+        figure=Figure(name=name, value=scale * figure["value"], half=half),
+        noise=(ends["low"], ends["high"]),
+        overall=(ends["overall_low"], ends["overall_high"]),
+        tie=bool(figure.get("too_close_to_call")),
     )
 
 
 def _name(cell: Mapping[str, str], language: Language) -> str:
-    values = (gettext(language, FLAGS[v]) if v in FLAGS else v for v in cell.values())
-    return " · ".join(values) or gettext(language, _EVERYBODY)
+    labels = (label_title(label, language) for label in cell.values())
+    return " · ".join(labels) or gettext(language, _EVERYBODY)
 
 
-def _unit(field: str, catalogue: Catalogue) -> str:
+def _line_name(kind: str, name: str, catalogue: Catalogue, language: Language) -> str:
+    """Return what a line is called: a cell, a label, a month, or a part of the clients."""
+    if kind == "quantiles" and name:
+        return gettext(language, _BELOW) % {"part": percent(float(name), language)}
+    if kind == "trend":
+        return field_title(name, catalogue, language)
+    return label_title(name, language)
+
+
+def _unit(kind: str, fields: Sequence[str], catalogue: Catalogue) -> str:
+    units = [_unit_of(field, catalogue) for field in fields]
+    match kind:
+        case "mean" | "sum" | "quantiles" | "trend":
+            return units[0]
+        case "variance":
+            return f"{units[0]}²" if units[0] else ""
+        case "ratio":
+            return "" if units[0] == units[1] else f"{units[0]} / {units[1]}"
+        case _:
+            return ""
+
+
+def _unit_of(field: str, catalogue: Catalogue) -> str:
     try:
         return catalogue.field(field).unit
     except UnknownField:
         return ""
-
-
-def to_csv(columns: Sequence[Column], caveat: str) -> str:
-    """Write an answer as CSV: each figure with the ends of its interval, and the caveat last."""
-    text = StringIO()
-    out = csv.writer(text)
-    head = [""]
-    for column in columns:
-        head += [column.title, f"{column.title}: 95 % from", f"{column.title}: 95 % to"]
-    out.writerow(map(_plain, head))
-    for place, measured in enumerate(columns[0].rows):
-        line: list[object] = [_plain(measured.name)]
-        for column in columns:
-            figure = column.rows[place].figure
-            ends = (
-                (figure.value, figure.value - figure.half, figure.value + figure.half)
-                if figure
-                else ("", "", "")
-            )
-            line += ends
-        out.writerow(line)
-    out.writerow([])
-    out.writerow([_plain(caveat)])
-    return text.getvalue()
-
-
-def _plain(text: str) -> str:
-    """Keep a spreadsheet from taking a text for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

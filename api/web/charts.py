@@ -28,20 +28,20 @@ class Span:
         return max(0.0, min(100.0, 100 * (value - self.low) / width)) if width > 0 else 50.0
 
 
-def span_of(figures: Sequence[tuple[float, float]]) -> Span:
-    """Return the span that holds values with their half widths, and zero where it is near."""
-    low = min((value - half for value, half in figures), default=0.0)
-    high = max((value + half for value, half in figures), default=1.0)
+def span_of(ends: Sequence[float]) -> Span:
+    """Return the span that holds the ends of intervals, and zero where it is near."""
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
     low = min(low, 0.0) if low < (high - low) / 2 else low
     return Span(low=low, high=high if high > low else low + 1)
 
 
-def interval_bar(value: float, half: float, span: Span, *, wider: float | None = None) -> Markup:
-    """Draw one value with the interval of its noise and, thinner, the wider one around it."""
+def interval_bar(
+    value: float, noise: tuple[float, float], overall: tuple[float, float], span: Span
+) -> Markup:
+    """Draw one value with the interval of its noise and, thinner, the overall one around it."""
     parts = [_rule("bar-axis", 0, 100)]
-    if wider is not None:
-        parts.append(_rule("bar-wider", span.at(value - wider), span.at(value + wider)))
-    parts.append(_rule("bar-noise", span.at(value - half), span.at(value + half)))
+    parts.append(_rule("bar-wider", *map(span.at, overall)))
+    parts.append(_rule("bar-noise", *map(span.at, noise)))
     x = span.at(value)
     parts.append(f'<line class="bar-value" x1="{x:.2f}" x2="{x:.2f}" y1="3" y2="17"/>')
     return _row(parts)

@@ -25,12 +25,14 @@ class Verdict:
     """Which cell is the largest. ``close``: the others that may be as large.
 
     kind: "clear" if it is larger than every other, "close" if not, "none" if nothing can be told,
-    "single" if there is one cell.
+    "single" if there is one cell. Of what has an order, from ``first`` to ``last``: "rose", "fell"
+    or "flat", or "range".
     """
 
-    kind: Literal["clear", "close", "none", "single"]
+    kind: Literal["clear", "close", "none", "single", "rose", "fell", "flat", "range"]
     first: Figure | None
     close: tuple[Figure, ...] = ()
+    last: Figure | None = None
 
 
 def verdict(figures: Sequence[Figure]) -> Verdict:
@@ -47,6 +49,23 @@ def verdict(figures: Sequence[Figure]) -> Verdict:
         return Verdict(kind="single", first=first)
     close = tuple(f for f in told[1:] if not differs(first, f))
     return Verdict(kind="close" if close else "clear", first=first, close=close)
+
+
+def over_time(figures: Sequence[Figure]) -> Verdict:
+    """Say whether the last figure of a row in time is above or below the first."""
+    if len(figures) < 2:  # noqa: PLR2004 - one is no change
+        return verdict(figures)
+    first, last = figures[0], figures[-1]
+    if not differs(first, last):
+        return Verdict(kind="flat", first=first, last=last)
+    return Verdict(kind="rose" if last.value > first.value else "fell", first=first, last=last)
+
+
+def spread(figures: Sequence[Figure]) -> Verdict:
+    """Say between which figures of a growing row the clients lie."""
+    if len(figures) < 2:  # noqa: PLR2004 - one is no range
+        return verdict(figures)
+    return Verdict(kind="range", first=figures[0], last=figures[-1])
 
 
 def differs(one: Figure, other: Figure) -> bool:

@@ -1,7 +1,7 @@
 """Plans, runs and roles in words. The texts are English and are translated when they are shown."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from api.web.language import Language, gettext
@@ -41,9 +41,24 @@ FLAGS: Final[Mapping[str, str]] = {"yes": _("yes"), "no": _("no")}
 _QUESTION = {
     (False, False): _("How many clients"),
     (False, True): _("How many clients, by %(by)s"),
-    (True, False): _("How many clients, and the mean of %(mean)s"),
-    (True, True): _("How many clients, and the mean of %(mean)s, by %(by)s"),
+    (True, False): _("How many clients, and %(what)s"),
+    (True, True): _("How many clients, and %(what)s, by %(by)s"),
 }
+MEASURES: Final[Mapping[str, str]] = {
+    "count": _("clients"),
+    "mean": _("the mean of %(field)s"),
+    "sum": _("the sum of %(field)s"),
+    "variance": _("the variance of %(field)s"),
+    "proportion": _("the part with %(field)s: %(labels)s"),
+    "ratio": _("the ratio of %(field)s to %(other)s"),
+    "correlation": _("the correlation of %(field)s and %(other)s"),
+    "histogram": _("the distribution of %(field)s"),
+    "top": _("the most frequent of %(field)s"),
+    "quantiles": _("the quantiles of %(field)s"),
+    "trend": _("the mean month by month, %(field)s to %(other)s"),
+    "short": _("who is short of the level for %(field)s"),
+}
+_MEDIAN = _("the median of %(field)s")
 _ONLY = _(" (only %(field)s: %(labels)s)")
 _TRAINING = _("A model of %(target)s from %(count)s fields")
 _AND = _(" and ")
@@ -61,9 +76,9 @@ def asked(plan: Mapping[str, Any], catalogue: Catalogue, language: Language) -> 
     """Say what a plan asks, in one line, with the titles of the fields."""
     match plan["kind"]:
         case "question":
-            means = [s["field"] for s in plan["statistics"] if s["kind"] == "mean"]
-            text = gettext(language, _QUESTION[bool(means), bool(plan["by"])]) % {
-                "mean": listed(means, catalogue, language),
+            more = [s for s in plan["statistics"] if s["kind"] != "count"]
+            text = gettext(language, _QUESTION[bool(more), bool(plan["by"])]) % {
+                "what": _joined((measure(s, catalogue, language) for s in more), language),
                 "by": listed(plan["by"], catalogue, language),
             }
             return text + _narrowed(plan.get("where", ()), catalogue, language)
@@ -75,15 +90,30 @@ def asked(plan: Mapping[str, Any], catalogue: Catalogue, language: Language) -> 
             return gettext(language, _OTHER) % {"kind": kind}
 
 
+def measure(statistic: Mapping[str, Any], catalogue: Catalogue, language: Language) -> str:
+    """Say what one statistic of a question measures, within a sentence."""
+    kind, months = statistic["kind"], statistic.get("months") or [""]
+    other = statistic.get("over") or statistic.get("other") or months[-1]
+    median = kind == "quantiles" and list(statistic["at"]) == [0.5]
+    return gettext(language, _MEDIAN if median else MEASURES[kind]) % {
+        "field": field_title(statistic.get("field") or months[0], catalogue, language),
+        "other": field_title(other, catalogue, language),
+        "labels": ", ".join(label_title(label, language) for label in statistic.get("of", ())),
+    }
+
+
+def label_title(label: str, language: Language) -> str:
+    """Return a field's label as it is read: a flag's in words."""
+    return gettext(language, FLAGS[label]) if label in FLAGS else label
+
+
 def _narrowed(where: Sequence[Mapping[str, Any]], catalogue: Catalogue, language: Language) -> str:
     """Say whom a question keeps to, or nothing if to nobody."""
     return "".join(
         gettext(language, _ONLY)
         % {
             "field": field_title(condition["field"], catalogue, language),
-            "labels": ", ".join(
-                gettext(language, FLAGS[v]) if v in FLAGS else v for v in condition["one_of"]
-            ),
+            "labels": ", ".join(label_title(label, language) for label in condition["one_of"]),
         }
         for condition in where
     )
@@ -91,8 +121,11 @@ def _narrowed(where: Sequence[Mapping[str, Any]], catalogue: Catalogue, language
 
 def listed(names: Sequence[str], catalogue: Catalogue, language: Language) -> str:
     """Return the titles of fields, joined by "and"."""
-    titles = (field_title(name, catalogue, language) for name in names)
-    return gettext(language, _AND).join(titles)
+    return _joined((field_title(name, catalogue, language) for name in names), language)
+
+
+def _joined(texts: Iterable[str], language: Language) -> str:
+    return gettext(language, _AND).join(texts)
 
 
 def field_title(name: str, catalogue: Catalogue, language: Language) -> str:

@@ -11,7 +11,8 @@ from fastapi.responses import RedirectResponse
 from api.errors import NoLabel, NotAllowed
 from api.people.roles import Caller, Role
 from api.routes.desk import RUN, OpenDesk, RunId
-from api.web.answer_view import Column, columns_of, to_csv
+from api.web.answer_csv import to_csv
+from api.web.answer_view import Card, cards_of
 from api.web.caller import PageCaller
 from api.web.figures import moment
 from api.web.language import Language, gettext, language_of
@@ -23,6 +24,8 @@ from federation.coordinator.desk import Desk
 from federation.coordinator.runs import Run, RunState
 from federation.coordinator.stopping import stop
 from federation.coordinator.training_view import training_view
+from federation.plans import read_plan
+from federation.question_plan import QuestionPlan
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.odds import odds_of_release
@@ -65,10 +68,9 @@ def download(request: Request, run_id: RunId, caller: PageCaller, desk: OpenDesk
     """Download an answer's figures with their intervals."""
     admit_reader(caller)
     run, language = desk.runs.get(run_id), language_of(request)
-    if run.result is None or run.label is None or run.result.get("kind") != "question":
+    if not (cards := _cards(run, desk, language)):
         raise NoLabel(run.id)
-    columns = columns_of(run.result, run.label, desk.catalogue, language)
-    text = "\ufeff" + to_csv(columns, _caveat(run, language))
+    text = "\ufeff" + to_csv(cards, _caveat(run, language), language)
     name = {"Content-Disposition": f'attachment; filename="answer-{run.id}.csv"'}
     return Response(text, media_type="text/csv; charset=utf-8", headers=name)
 
@@ -79,9 +81,6 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
     admit_reader(caller)
     run, language = desk.runs.get(run_id), language_of(request)
     plan = plan_in(run)
-    columns: tuple[Column, ...] = ()
-    if run.result is not None and run.label is not None and plan["kind"] == "question":
-        columns = columns_of(run.result, run.label, desk.catalogue, language)
     return page(
         request,
         "answer.html",
@@ -90,10 +89,9 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
         plan=plan,
         text=asked(plan, desk.catalogue, language),
         purpose=purpose_title(plan["purpose"], desk.catalogue, language),
-        columns=columns,
+        cards=_cards(run, desk, language),
         odds=_odds(run, language),
         caveat=_caveat(run, language) if run.label else "",
-        more=any(s["kind"] not in ("count", "mean") for s in plan.get("statistics", ())),
         shown=json.dumps(run.result, ensure_ascii=False, indent=2),
         ended=run.state in (RunState.RELEASED, RunState.REFUSED),
         training=training_view(run, desk),
@@ -118,6 +116,16 @@ def admit_reader(caller: Caller) -> None:
     allowed = ASK.roles | TRAINING.roles | LEDGER.roles
     if caller.role not in allowed:
         raise NotAllowed(caller.role, " or ".join(sorted(allowed)))
+
+
+def _cards(run: Run, desk: Desk, language: Language) -> tuple[Card, ...]:
+    """Return the cards of a released question; none of anything else."""
+    if run.result is None or run.label is None or run.result.get("kind") != "question":
+        return ()
+    plan = read_plan(run.plan)
+    if not isinstance(plan, QuestionPlan):
+        return ()
+    return cards_of(plan, run.result, desk.catalogue, language)
 
 
 def _stop_line(plan: Mapping[str, Any], desk: Desk) -> float:

@@ -17,9 +17,10 @@ def numbers(svg: str, name: str) -> list[float]:
 
 @given(st.lists(st.tuples(_FINITE, _HALF), min_size=1, max_size=6))
 def test_every_bar_stays_within_its_row(figures: list[tuple[float, float]]) -> None:
-    span = span_of(figures)
+    span = span_of([value + sign * half for value, half in figures for sign in (-1, 1)])
     for value, half in figures:
-        svg = str(interval_bar(value, half, span, wider=2 * half))
+        noise, overall = (value - half, value + half), (value - 2 * half, value + 2 * half)
+        svg = str(interval_bar(value, noise, overall, span))
         ET.fromstring(svg)  # noqa: S314 - our own text
         assert all(0 <= x <= 100 for x in numbers(svg, "x1") + numbers(svg, "x2"))
 
@@ -46,6 +47,6 @@ def test_a_title_of_a_chart_is_text() -> None:
 def test_no_chart_carries_a_style_or_a_script() -> None:
     axis = Axis(low=0, high=1, ticks=[(0, "0"), (1, "1")])
     drawn = line_chart(axis, axis, [Line(points=[(0, 1), (1, 0)], steps=True)], title="t")
-    for svg in (drawn, gauge(1, 1, 4), interval_bar(1, 1, Span(low=0, high=2))):
+    for svg in (drawn, gauge(1, 1, 4), interval_bar(1, (0, 2), (0, 2), Span(low=0, high=2))):
         assert "style=" not in svg
         assert " on" not in svg

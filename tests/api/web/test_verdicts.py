@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.web.verdicts import Figure, differs, verdict
+from api.web.verdicts import Figure, differs, over_time, spread, verdict
 
 
 def figure(name: str, value: float, half: float) -> Figure:
@@ -26,6 +26,15 @@ def test_figures_within_their_own_noise_say_nothing() -> None:
 
 def test_one_figure_is_no_comparison() -> None:
     assert verdict([figure("a", 100, 3)]).kind == "single"
+
+
+def test_what_has_an_order_rose_fell_or_cannot_be_told() -> None:
+    low, high = figure("may", 10, 1), figure("june", 90, 1)
+    assert over_time([low, high]).kind == "rose"
+    assert over_time([high, figure("between", 0, 1), low]).kind == "fell"
+    assert over_time([low, high, figure("august", 10.5, 1)]).kind == "flat"
+    assert over_time([low]).kind == spread([low]).kind == "single"
+    assert spread([low, high]).last == high
 
 
 _VALUES = st.floats(-1e6, 1e6)
