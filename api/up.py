@@ -1,5 +1,6 @@
 """A firm's federation on one machine, by one command: SuperLink, ServerApp, nodes, workers, API."""
 
+import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,7 +26,11 @@ _LOOK_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the command line asked for. ``port`` is the API's, on loopback."""
+    """What the command line asked for.
+
+    port: the API's, on loopback. as_json: print where the console is as one JSON object. out: where
+    people read the rest.
+    """
 
     keys: Path
     coordinator: Path
@@ -34,6 +39,7 @@ class Options:
     people: Path | None
     state: Path
     port: int
+    as_json: bool
     out: Console
 
 
@@ -99,7 +105,11 @@ def _tell(options: Options, address: str) -> None:
         link = SetupLinks(engine).first(int(time.time()))
     finally:
         engine.dispose()
-    if link is not None:
+    setup = None if link is None else f"{address}{setup_path(link)}"
+    if options.as_json:
+        told = json.dumps({"console": f"{address}/", "setup": setup})
+        print(told, flush=True)  # noqa: T201 - the machine's answer
+    elif setup is not None:
         say(options.out, "The first privacy officer sets a password, within a day, at")
-        say(options.out, f"  {address}{setup_path(link)}")
+        say(options.out, f"  {setup}")
     say(options.out, "Ctrl-C stops every process.")

@@ -24,6 +24,7 @@ from api.cli import (
     watching,
 )
 from api.cli.exits import KNOWN, Exit, exit_of
+from api.cli.options import AsJson
 from api.demo.run import Options, run_demo
 from api.server import serve as serve_api
 from api.settings import Settings
@@ -84,9 +85,7 @@ def demo(
         Path, typer.Option(help="Keys, databases and logs; emptied if a demo made it.")
     ] = Path(".sandbox"),
     once: Annotated[bool, typer.Option("--once", help="Stop after the story.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output; the rest on error.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run a whole federation on this machine: ask, train, be refused; then stay up until Ctrl-C."""
     err = Console(stderr=True)
@@ -105,10 +104,13 @@ def serve(
     ] = None,
     port: Annotated[int, typer.Option(help="On loopback; 0 takes a free one.", min=0)] = 0,
     announce: Annotated[Path | None, typer.Option(help="Write the address to this file.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The address and the first link as JSON, one a line.")
+    ] = False,
 ) -> None:
     """Serve the API on loopback until it is told to stop."""
     settings = Settings(coordinator=coordinator, tokens=tokens, people=people)
-    if not serve_api(settings, port=port, announce=announce):
+    if not serve_api(settings, port=port, announce=announce, as_json=as_json):
         raise typer.Exit(Exit.PROCESS_FAILED)
 
 
@@ -124,6 +126,7 @@ def up(
     ] = None,
     state: Annotated[Path, typer.Option(help="Logs, and Flower's own files.")] = Path("state"),
     port: Annotated[int, typer.Option(help="The API's, on loopback; 0: a free one.", min=0)] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Run a firm's whole federation on this machine until Ctrl-C: SuperLink, nodes and API."""
     run_up(
@@ -135,7 +138,8 @@ def up(
             people=people,
             state=state,
             port=port,
-            out=Console(),
+            as_json=as_json,
+            out=Console(stderr=as_json),
         )
     )
 

@@ -11,7 +11,9 @@ from api.errors import InputInvalid
 
 Api = Annotated[str, typer.Option("--api", help="The API's address, as `serve` or `demo` says it.")]
 Token = Annotated[Path, typer.Option("--token", help="A file with your token.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="One JSON object on standard output; the rest on error.")
+]
 Node = Annotated[Path, typer.Option("--node", help="The department's node.toml.")]
 Request = Annotated[Path, typer.Argument(help="A request as the API takes it, in TOML or JSON.")]
 

@@ -76,12 +76,15 @@ def link(name: Name, *, coordinator: Coordinator, as_json: AsJson = False) -> No
 
 
 @app.command()
-def close(name: Name, *, coordinator: Coordinator) -> None:
+def close(name: Name, *, coordinator: Coordinator, as_json: AsJson = False) -> None:
     """Close an account for good and end its sessions; its name stays taken."""
     with _opened(coordinator) as engine:
         Accounts(engine).close(name, int(time.time()))
         Sessions(engine, SessionSettings()).close_all(name)
-    typer.echo(f"{name} is closed.")
+    if as_json:
+        say_json({"name": name, "closed": True})
+    else:
+        typer.echo(f"{name} is closed.")
 
 
 def _checked(name: str) -> str:

@@ -34,7 +34,8 @@ def test_an_account_made_here_can_be_set_up_and_closed(place: list[str]) -> None
     (listed,) = json.loads(run("people", "list", *place, "--json").stdout)
     assert (listed["name"], listed["ready"], listed["made_by"]) == ("wei", True, "command line")
     assert "client_id" not in listed
-    assert run("people", "close", "wei", *place).exit_code == 0
+    closed = run("people", "close", "wei", *place, "--json")
+    assert json.loads(closed.stdout) == {"name": "wei", "closed": True}
     assert not Accounts(engine).get("wei").ready
 
 
@@ -60,6 +61,14 @@ def test_doctor_says_what_is_wrong_and_what_to_do(place: list[str]) -> None:
     assert set(wrong) == {"ServerApp", "port 127.0.0.1:1"}
     assert all(wrong.values())
     assert "do" in run("doctor", *place).stdout
+
+
+def test_doctor_asks_a_running_api_for_its_time_and_its_health(address: str) -> None:
+    done = run("doctor", "--api", address, "--json")
+    told = {check["what"]: check["verdict"] for check in json.loads(done.stdout)["checks"]}
+    assert told.pop("API: coordinator") == "bad"  # no ServerApp was started
+    assert set(told) == {f"port {address[7:]}", "clock", "API: database", "API: ledger"}
+    assert set(told.values()) == {"ok"}
 
 
 def test_doctor_needs_something_to_look_at() -> None:

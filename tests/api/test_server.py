@@ -1,4 +1,7 @@
+import json
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,3 +25,13 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 def test_a_server_whose_files_are_missing_says_so(tmp_path: Path) -> None:
     assert not serve(SETTINGS, announce=tmp_path / "address")
+
+
+def test_a_machine_reads_where_the_api_listens(settings: Settings) -> None:
+    command = [sys.executable, "-m", "api.cli", "serve", "--json"]
+    command += ["--coordinator", str(settings.coordinator), "--tokens", str(settings.tokens)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        address, setup = (json.loads(process.stdout.readline()) for _ in range(2))
+        process.terminate()
+    assert setup["setup"].startswith(f"{address['address']}/setup?link=")

@@ -1,6 +1,6 @@
 """One command for a whole federation, with real processes."""
 
-import re
+import json
 import signal
 import subprocess
 import sys
@@ -38,6 +38,7 @@ def options(prepared: Prepared, nodes: tuple[Path, ...], state: Path) -> Options
         people=None,
         state=state,
         port=0,
+        as_json=False,
         out=Console(),
     )
 
@@ -63,22 +64,25 @@ def test_a_folder_without_keys_is_refused(prepared: Prepared, tmp_path: Path) ->
 
 @pytest.mark.protocol
 def test_everything_comes_up_and_goes_down_again(prepared: Prepared, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "api.cli", "up", "--state", str(tmp_path / "up")]
+    command = [sys.executable, "-m", "api.cli", "up", "--json", "--state", str(tmp_path / "up")]
     command += ["--keys", str(prepared.enrolment.folder), "--tokens", str(tmp_path / "no.json")]
     command += ["--coordinator", str(prepared.coordinator)]
     for node in prepared.nodes.values():
         command += ["--node", str(node)]
     out = tmp_path / "out.txt"
-    with out.open("w") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+    err = tmp_path / "err.txt"
+    with out.open("w") as file, err.open("w") as told:
+        process = subprocess.Popen(command, stdout=file, stderr=told)
     try:
         deadline = time.monotonic() + START_S
-        while "Ctrl-C" not in out.read_text():
-            assert process.poll() is None, out.read_text()
-            assert time.monotonic() < deadline, out.read_text()
+        while "Ctrl-C" not in err.read_text():
+            assert process.poll() is None, err.read_text()
+            assert time.monotonic() < deadline, err.read_text()
             time.sleep(0.2)
-        (link,) = re.findall(r"http://\S+/setup\?link=\S+", out.read_text())
-        address, _, secret = link.partition("/setup?link=")
+        told_once = json.loads(out.read_text())
+        address, _, secret = told_once["setup"].partition("/setup?link=")
+        assert told_once["console"] == f"{address}/"
+        assert secret not in err.read_text()
         assert httpx.get(f"{address}/readyz", trust_env=False).json()["status"] == "ok"
         body = {"link": secret, "password": WORDS, "name": "mei"}
         assert httpx.post(f"{address}/api/v1/setup", json=body, trust_env=False).is_success

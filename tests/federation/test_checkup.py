@@ -20,6 +20,9 @@ from federation.deployment.checkup import (
     check_writable,
 )
 from federation.deployment.enrolment import enrol
+from federation.node.journal import Journal
+from federation.node.settings import load_settings
+from federation.run_permit import RunPermit
 from privacy.ledger_tables import ENTRIES
 from privacy.loss import Delta, Rho
 from privacy.store import Ledger
@@ -132,16 +135,48 @@ def test_two_clocks_that_disagree_are_found() -> None:
     assert check_skew(NOW, NOW - timedelta(seconds=61)).verdict is Verdict.BAD
 
 
-def test_a_department_is_looked_at(tmp_path: Path, enrolled: Path) -> None:
+@pytest.fixture
+def node(tmp_path: Path, enrolled: Path) -> Path:
     (tmp_path / "data").mkdir()
     for name in ("catalogue.toml", "view.sql", "policy.toml"):
         (tmp_path / name).touch()
-    (tmp_path / "node.toml").write_text(
+    path = tmp_path / "node.toml"
+    path.write_text(
         'department = "wealth"\ncatalogue = "catalogue.toml"\ndata = "data"\nview = "view.sql"\n'
         f'policy = "policy.toml"\nkeys = "{enrolled}/departments/wealth"\nstate = "state"\n'
     )
-    found = by_name(check_node(tmp_path / "node.toml", NOW))
+    return path
+
+
+def test_a_department_is_looked_at(node: Path) -> None:
+    found = by_name(check_node(node, NOW))
     assert found["epoch"].verdict is Verdict.LOOK
     del found["epoch"]
     assert {check.verdict for check in found.values()} == {Verdict.OK}
-    assert not (tmp_path / "state").exists()
+    assert not node.with_name("state").exists()
+
+
+@pytest.mark.parametrize(("hours", "verdict"), [(1, Verdict.OK), (25, Verdict.LOOK)])
+def test_an_epoch_that_nobody_has_asked_on_for_a_day_is_stale(
+    node: Path, hours: int, verdict: Verdict
+) -> None:
+    engine, at = open_database(load_settings(node).database), NOW - timedelta(hours=hours)
+    permit = RunPermit(
+        plan="ab" * 32,
+        leg="sum",
+        attempt=0,
+        round=0,
+        cohort=["lending", "wealth"],
+        reservation="r",
+        epoch=7,
+        issued_at=1,
+        expires_at=2,
+        nonce="00" * 16,
+    )
+    Journal(engine).admit(permit)
+    Journal(engine).record(permit, at=int(at.timestamp()), size=8, epoch=7)
+    engine.dispose()
+    (found,) = (check for check in check_node(node, NOW) if check.what == "epoch")
+    assert found.verdict is verdict
+    assert found.says.startswith("7, ")
+    assert bool(found.do) is (verdict is not Verdict.OK)
