@@ -12,7 +12,7 @@ from structlog.typing import FilteringBoundLogger
 from api import problems
 from api.auth import check_names, load_tokens
 from api.idempotency import Answers
-from api.limits import BodyCap
+from api.limits import Limits
 from api.live import Streams
 from api.logs import RequestLog, json_log
 from api.metrics import request_counter
@@ -117,7 +117,7 @@ def create_app(
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(BodyCap)
+    app.add_middleware(Limits)
     app.state.policy_lock = Lock()
     app.state.streams = Streams()
     app.state.registry = CollectorRegistry()

@@ -49,6 +49,14 @@ class BodyTooLarge(DoorError):
         super().__init__(f"A request body may have {limit} bytes at most: send a shorter one.")
 
 
+class NulCharacter(DoorError):
+    """A request holds the character NUL, which belongs in no text."""
+
+    def __init__(self) -> None:
+        """Say so, whatever stands around it."""
+        super().__init__("A request may not hold the character NUL (U+0000): leave it out.")
+
+
 class NoLabel(DoorError):
     """A run has released nothing, so there is nothing to label.
 

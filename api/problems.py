@@ -57,6 +57,7 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     door.BodyTooLarge: _kind(
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", "Request body too large"
     ),
+    door.NulCharacter: _kind(_BAD, "nul-character", "A NUL character"),
     door.NoLabel: _kind(_GONE, "no-label", "Nothing was released"),
     door.KeyReused: _kind(_BAD, "key-reused", "Idempotency key of another request"),
     door.RequestInFlight: _kind(_CLASH, "request-in-flight", "Still under way"),

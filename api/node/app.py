@@ -10,7 +10,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from structlog.typing import FilteringBoundLogger
 
 from api import problems
-from api.limits import BodyCap
+from api.limits import Limits
 from api.logs import RequestLog, json_log
 from api.metrics import request_counter
 from api.node import console, routes
@@ -47,7 +47,7 @@ def create_node_app(settings: DoorSettings, *, log: FilteringBoundLogger | None 
         redoc_url=None,
     )
     problems.install(app)
-    app.add_middleware(BodyCap)
+    app.add_middleware(Limits)
     requests = request_counter(CollectorRegistry())
     app.add_middleware(RequestLog, log=log or json_log(), requests=requests)
     # A page of another name that resolves to this machine must not reach the door.

@@ -20,12 +20,18 @@ QUESTION = {
 TEN_MB = b'{"reason": "' + b"x" * 10_000_000 + b'"}'
 
 
-@pytest.mark.parametrize("route", [r for r in ACCESS if r.startswith(("POST", "PUT"))])
-def test_ten_megabytes_are_read_by_nobody(anyone: TestClient, route: str) -> None:
-    method, _, path = route.partition(" ")
-    answer = anyone.request(method, path.replace("{", "").replace("}", ""), content=TEN_MB)
-    assert answer.status_code == 413
-    assert answer.json()["type"].endswith(":body-too-large")
+WRITING = [
+    (method, path.replace("{", "").replace("}", ""))
+    for method, _, path in (route.partition(" ") for route in ACCESS)
+    if method in {"POST", "PUT"}
+]
+
+
+def test_ten_megabytes_are_read_by_nobody(anyone: TestClient) -> None:
+    for method, path in WRITING:
+        answer = anyone.request(method, path, content=TEN_MB)
+        assert (answer.status_code, path) == (413, path)
+        assert answer.json()["type"].endswith(":body-too-large")
 
 
 BODIES = [
@@ -86,3 +92,34 @@ def test_a_double_click_on_an_equal_question_spends_once(open_session: Open) -> 
     first, second = (advisor.post("/api/v1/questions", json=QUESTION).json() for _ in range(2))
     assert first["id"] == second["id"]
     assert not second["new"]
+
+
+FORM = "application/x-www-form-urlencoded"
+NULS = {
+    "JSON": (b'{"reason": "a\\u0000b"}', "application/json"),
+    "JSON behind a backslash": (b'{"reason": "a\\\\\\u0000b"}', "application/json"),
+    "JSON of no declared type": (b'{"reason": "a\\u0000b"}', ""),
+    "JSON in UTF-16": ('{"reason": "a\\u0000b"}'.encode("utf-16"), "application/json"),
+    "a raw one": (b'{"reason": "a\x00b"}', "application/json"),
+    "a form": (b"reason=a%00b", FORM),
+}
+
+
+@pytest.mark.parametrize("form", NULS)
+def test_a_nul_in_a_body_is_refused_at_every_door(anyone: TestClient, form: str) -> None:
+    body, kind = NULS[form]
+    for method, path in WRITING:
+        answer = anyone.request(method, path, content=body, headers={"Content-Type": kind})
+        assert (answer.status_code, path) == (422, path)
+        assert answer.json()["type"].endswith(":nul-character")
+
+
+def test_a_nul_in_a_path_or_a_query_is_refused(analyst: TestClient) -> None:
+    for path in ("/api/v1/models/a%00b", "/api/v1/people?after=a%00", "/sign-in?next=%00"):
+        assert analyst.get(path).json()["type"].endswith(":nul-character")
+
+
+def test_what_only_looks_like_a_nul_passes(analyst: TestClient) -> None:
+    for reason in ("a \\u0000 b", "100%00 sure"):
+        answer = analyst.post("/api/v1/questions", json=QUESTION | {"reason": reason})
+        assert answer.status_code == 202, answer.text
