@@ -200,6 +200,10 @@ TABLE: Final[dict[type[Exception], Kind]] = {
 }
 
 
+MALFORMED: Final = _kind(_BAD, "request-invalid", "The request is not valid")
+INTERNAL: Final = _kind(_OURS, "internal", "Unexpected error")
+
+
 def kind_of(error: type[BaseException]) -> Kind | None:
     """Return an error class's line in the table, or None for an error of another house."""
     return next((TABLE[c] for c in error.__mro__ if c in TABLE), None)
@@ -221,8 +225,7 @@ def problem(kind: Kind, detail: str, **members: Any) -> JSONResponse:  # noqa: A
 
 def internal_problem() -> JSONResponse:
     """Return the problem of an error nobody expected: it says nothing of what happened."""
-    kind = _kind(_OURS, "internal", "Unexpected error")
-    return problem(kind, "The API failed; its log names the place. Nothing was released.")
+    return problem(INTERNAL, "The API failed; its log names the place. Nothing was released.")
 
 
 def install(app: FastAPI) -> None:
@@ -256,11 +259,10 @@ def _http(_request: Request, error: Exception) -> JSONResponse:
 
 
 def _malformed(_request: Request, error: Exception) -> JSONResponse:
-    kind = _kind(_BAD, "request-invalid", "The request is not valid")
     mistakes = error.errors() if isinstance(error, RequestValidationError) else []
     places = [{"pointer": _pointer(e), "detail": _what(e)} for e in mistakes]
     detail = "; ".join(f"{p['pointer']}: {p['detail']}" for p in places)
-    return problem(kind, detail or "Correct the request and send it again.", errors=places)
+    return problem(MALFORMED, detail or "Correct the request and send it again.", errors=places)
 
 
 def _pointer(mistake: dict[str, Any]) -> str:

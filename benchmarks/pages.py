@@ -100,8 +100,8 @@ def serve() -> None:
     """Run the application with one released answer until standard input ends."""
     from federation.coordinator.desk import plan_of, submit  # noqa: PLC0415 - the child's alone
     from federation.coordinator.runs import RunState  # noqa: PLC0415 - the child's alone
-    from tests.api.conftest import write_tiny_folder  # noqa: PLC0415 - the child's alone
     from tests.api.test_plans import QUESTION  # noqa: PLC0415 - the child's alone
+    from tests.api.tiny_firm import write_tiny_folder  # noqa: PLC0415 - the child's alone
     from tests.browser.site import running  # noqa: PLC0415 - the child's alone
 
     with tempfile.TemporaryDirectory() as place:

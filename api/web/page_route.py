@@ -13,7 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import NotSignedIn
 from api.people.csrf import FIELD
 from api.people.sessions import current
-from api.problems import kind_of
+from api.problems import MALFORMED, Kind, kind_of
+from api.web.language import language_of
+from api.web.problem_words import advice
 from api.web.render import page
 
 SIGN_IN = "/sign-in"
@@ -32,11 +34,11 @@ class PageRoute(APIRoute):
             except NotSignedIn:
                 return await _sign_in(request)
             except RequestValidationError:
-                return await _problem(request, 422, "The request is not valid", "")
+                return await _problem(request, MALFORMED, "")
             except Exception as error:
                 if (kind := kind_of(type(error))) is None:
                     raise
-                return await _problem(request, kind.status.value, kind.title, str(error))
+                return await _problem(request, kind, str(error))
 
         return handled
 
@@ -51,6 +53,14 @@ async def _sign_in(request: Request) -> Response:
     return page(request, "sign_in.html", None, status=401, kept=kept, next=request.url.path)
 
 
-async def _problem(request: Request, status: int, title: str, detail: str) -> Response:
+async def _problem(request: Request, kind: Kind, detail: str) -> Response:
     caller = await run_in_threadpool(current, request)
-    return page(request, "problem.html", caller, status=status, title=title, detail=detail)
+    return page(
+        request,
+        "problem.html",
+        caller,
+        status=kind.status.value,
+        title=kind.title,
+        advice=advice(kind.slug, language_of(request)),
+        detail=detail,
+    )

@@ -1,6 +1,7 @@
 """Plans, runs and roles in words. The texts are English and are translated when they are shown."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -63,6 +64,23 @@ _ONLY = _(" (only %(field)s: %(labels)s)")
 _TRAINING = _("A model of %(target)s from %(count)s fields")
 _AND = _(" and ")
 _OTHER = _("A release of kind %(kind)s")
+STEPS: Final = frozenset(
+    {
+        _("waiting for its turn"),
+        _("waiting for two people to approve it"),
+        _("asking every department whether it agrees"),
+        _("finding each client's owner"),
+        _("adding the departments' noised sums"),
+        _("adding the departments' noised scores"),
+        _("adding the departments' noised shares"),
+        _("matching the departments' clients"),
+        _("carrying sealed matrices, part %(n)s of %(all)s"),
+        _("round %(n)s of %(all)s"),
+        _("released"),
+        _("refused"),
+    }
+)
+_NUMBERS = ("n", "all")
 FIRM = _("The whole firm")
 
 
@@ -117,6 +135,15 @@ def _narrowed(where: Sequence[Mapping[str, Any]], catalogue: Catalogue, language
         }
         for condition in where
     )
+
+
+def stepped(step: str, language: Language) -> str:
+    """Say what is happening to a run; what another version of ours wrote stays as it is."""
+    names, numbers = iter(_NUMBERS), re.findall(r"\d+", step)[: len(_NUMBERS)]
+    pattern = re.sub(r"\d+", lambda _: f"%({next(names)})s", step, count=len(_NUMBERS))
+    if pattern not in STEPS:
+        return step
+    return gettext(language, pattern) % dict(zip(_NUMBERS, numbers, strict=False))
 
 
 def listed(names: Sequence[str], catalogue: Catalogue, language: Language) -> str:

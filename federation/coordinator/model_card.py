@@ -25,6 +25,7 @@ from privacy.errors import PrivacyError
 from privacy.loss import Delta, Rho
 from privacy.odds import odds_of_release
 from privacy.odds_text import sentences
+from privacy.units import PrivacyUnit
 
 FORMAT = "infosandbox/model-card/v1"
 OUTSIDE = "computed outside the sandbox, exactly, on public data"
@@ -170,7 +171,8 @@ def _odds(label: Json) -> Json | str:
         odds = odds_of_release(Rho(label["rho"]), Delta(label["delta"]))
     except PrivacyError:
         return NOT_STATED
-    return {"en": list(sentences(odds, "en")), "zh": list(sentences(odds, "zh"))}
+    unit = PrivacyUnit(label["privacy_unit"])
+    return {"en": list(sentences(odds, "en", unit)), "zh": list(sentences(odds, "zh", unit))}
 
 
 def _recipe(model: Model, catalogue: Catalogue | None) -> Json:

@@ -113,7 +113,10 @@ def solve(
         predictions=_predict(plan, wanted, desk),
         smallest_group=smallest_group(_noise(plan, desk)[None], level=LEVEL),
         odds=odds,
-        sentences={"en": sentences(odds, "en"), "zh": sentences(odds, "zh")},
+        sentences={
+            "en": sentences(odds, "en", plan.unit),
+            "zh": sentences(odds, "zh", plan.unit),
+        },
         questions_left=questions_left(remaining, fits) - 1,
         needs_approval=odds.epsilon.value > desk.policy.automatic_epsilon,
     )

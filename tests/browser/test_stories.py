@@ -37,7 +37,8 @@ def test_an_advisor_asks_and_takes_the_answer_away(
     expect(page.locator("#price .tagline")).not_to_have_text(before)
     page.locator("#reason").fill("who lives where")
     keep(page, "price")
-    page.locator("#price button").click()
+    with page.expect_request(re.compile("/api/v1/runs/[0-9a-f]{16}/events$")):
+        page.locator("#price button").click()
     expect(page).to_have_url(re.compile("/answers/[0-9a-f]{16}$"))
     expect(page.locator(".verdict")).to_be_visible()
     assert page.locator(".figures tbody tr").count() >= 2

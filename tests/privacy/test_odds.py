@@ -26,6 +26,7 @@ from privacy.odds import (
 )
 from privacy.odds_text import percent, sentences
 from privacy.planning import Sharing
+from privacy.units import PrivacyUnit
 
 DELTA = Delta(1e-6)
 THREE = Sharing(cohort=3, tolerance=1, departments=1)
@@ -203,3 +204,14 @@ def test_what_makes_no_sense_is_refused() -> None:
             smallest_group(sigma, level=level, power=power)
     with pytest.raises(InvalidBound, match="language"):
         sentences(odds_of_claim(Epsilon(1.0), DELTA), "fr")  # type: ignore[arg-type]
+
+
+def test_where_the_household_is_the_unit_no_sentence_speaks_of_a_client() -> None:
+    odds = odds_of_claim(Epsilon(1.0), DELTA)
+    english = " ".join(sentences(odds, "en", PrivacyUnit.HOUSEHOLD))
+    chinese = "".join(sentences(odds, "zh", PrivacyUnit.HOUSEHOLD))
+    assert english.count("household") == 3
+    assert chinese.count("户家庭") == 3
+    assert "client" not in english
+    assert "客户" not in chinese
+    assert "client" in " ".join(sentences(odds, "en"))

@@ -17,9 +17,10 @@ from api.web.caller import PageCaller
 from api.web.figures import moment
 from api.web.language import Language, gettext, language_of
 from api.web.page_route import PageRoute
+from api.web.problem_words import advice, kind_named
 from api.web.render import page
 from api.web.screens import ASK, LEDGER, TRAINING
-from api.web.words import STATES, asked, plan_in, purpose_title
+from api.web.words import STATES, asked, plan_in, purpose_title, stepped
 from federation.coordinator.desk import Desk
 from federation.coordinator.runs import Run, RunState
 from federation.coordinator.stopping import stop
@@ -30,6 +31,7 @@ from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
 from privacy.odds import odds_of_release
 from privacy.odds_text import sentences
+from privacy.units import PrivacyUnit
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _PAGE = 20
@@ -41,10 +43,11 @@ def _(text: str) -> str:
 
 
 _CAVEAT = _(
-    "Noise was added on purpose, so that nobody can tell whether one client is in it: read every "
+    "Noise was added on purpose, so that nobody can tell whether %(one)s is in it: read every "
     "figure as its interval, never as an exact count. Run %(run)s, consent epoch %(epoch)s, "
     "released %(at)s (UTC), ε = %(epsilon)s at δ = %(delta)s."
 )
+_ONE = {"client": _("one client"), "household": _("one household")}
 
 
 @router.get("/answers")
@@ -81,6 +84,7 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
     admit_reader(caller)
     run, language = desk.runs.get(run_id), language_of(request)
     plan = plan_in(run)
+    refused = kind_named(run.refusal["code"]) if run.refusal else None
     return page(
         request,
         "answer.html",
@@ -94,6 +98,9 @@ def read_answer(request: Request, run_id: RunId, caller: PageCaller, desk: OpenD
         caveat=_caveat(run, language) if run.label else "",
         shown=json.dumps(run.result, ensure_ascii=False, indent=2),
         ended=run.state in (RunState.RELEASED, RunState.REFUSED),
+        step=stepped(run.step, language),
+        refused=refused,
+        advice=advice(refused.slug, language) if refused else "",
         training=training_view(run, desk),
         stop_line=_stop_line(plan, desk),
         may_stop=caller.role is Role.PRIVACY_OFFICER or caller.name == run.asker,
@@ -137,12 +144,14 @@ def _odds(run: Run, language: Language) -> tuple[str, ...]:
     if run.label is None:
         return ()
     rho, delta = Rho(run.label["rho"]), Delta(run.label["delta"])
-    return sentences(odds_of_release(rho, delta), language)
+    unit = PrivacyUnit(run.label["privacy_unit"])
+    return sentences(odds_of_release(rho, delta), language, unit)
 
 
 def _caveat(run: Run, language: Language) -> str:
     label = run.label or {}
     return gettext(language, _CAVEAT) % {
+        "one": gettext(language, _ONE[label["privacy_unit"]]),
         "run": run.id,
         "epoch": label["consent_epoch"],
         "at": moment(run.ended_at, language),

@@ -33,6 +33,7 @@ from privacy.mechanisms import epsilon_of
 from privacy.odds import odds_of_release
 from privacy.odds_text import sentences
 from privacy.pools import lineage
+from privacy.units import PrivacyUnit
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _TRAIL = 20
@@ -72,6 +73,7 @@ class Waiting:
     epsilon: float
     effects: Sequence[Effect]
     odds: Sequence[str]
+    household: bool
     own: bool
 
 
@@ -135,6 +137,7 @@ def _queue(
 def _request(run: Run, caller: Caller, desk: Desk, language: Language) -> Waiting:
     plan = plan_in(run)
     rho, delta = Rho(plan["rho"]), Delta(desk.policy.delta)
+    unit = PrivacyUnit(plan["unit"])
     effects = []
     for pool in reversed(lineage(pool_of(plan["purpose"]))):
         state = desk.ledger.state(pool)
@@ -154,7 +157,8 @@ def _request(run: Run, caller: Caller, desk: Desk, language: Language) -> Waitin
         reason=plan["reason"],
         epsilon=epsilon_of(rho, delta).value,
         effects=effects,
-        odds=sentences(odds_of_release(rho, delta), language),
+        odds=sentences(odds_of_release(rho, delta), language, unit),
+        household=unit is PrivacyUnit.HOUSEHOLD,
         own=run.asker == caller.name,
     )
 

@@ -92,7 +92,7 @@ def show_studio(request: Request, caller: PageCaller, desk: OpenDesk, fields: As
         chart=_chart(found, language) if found else "",
         words=protection(found.odds) if found else "",
         solved_words=protection(found.solution.odds) if found else "",
-        odds=sentences(found.odds, language) if found else (),
+        odds=sentences(found.odds, language, found.solution.plan.unit) if found else (),
         refusal=refusal,
         refused=kind.title if kind else "",
         may_replay=caller.role in _OVERSEERS,

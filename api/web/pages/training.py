@@ -100,7 +100,8 @@ def _room(
             plan = plan_of(_request(fields, desk), desk)
             check(plan, desk)
             cost, leaving = price(plan, desk), _leaving(plan, desk)
-            odds = sentences(odds_of_release(Rho(plan.rho), Delta(desk.policy.delta)), language)
+            spent = odds_of_release(Rho(plan.rho), Delta(desk.policy.delta))
+            odds = sentences(spent, language, plan.unit)
         except (*REFUSALS, ModelError) as error:
             plan, refusal = None, error
     kind = None if refusal is None else kind_of(type(refusal))

@@ -1,7 +1,7 @@
 "use strict";
 
 // Everything works without this file. It copies a text, submits a filter when a choice changes,
-// and keeps a form that spends from being sent twice.
+// keeps a form that spends from being sent twice, and listens to a run that is under way.
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-copy]");
@@ -35,3 +35,11 @@ document.addEventListener("input", (event) => {
   const target = event.target.dataset && event.target.dataset.shows;
   if (target) document.getElementById(target).textContent = event.target.value;
 });
+
+// One stream for a page. Each event says that the run has changed, and htmx fetches what it shows;
+// after the last one the server has nothing more to say, and the browser does not come back.
+const followed = document.querySelector("[data-follow]");
+if (followed) {
+  const told = () => document.body.dispatchEvent(new Event("told"));
+  new EventSource(followed.dataset.follow).addEventListener("run", told);
+}
