@@ -12,13 +12,15 @@ from flwr.serverapp import Grid, ServerApp
 from federation.coordinator.dispatch import open_dispatcher
 from federation.coordinator.evidence_log import pinned_roster
 from federation.coordinator.settings import ENVIRONMENT, load_coordinator_settings
-from federation.deployment.flower_coordinator import GONE, fast_grid, node_key_pem
+from federation.deployment.flower_coordinator import GONE, node_key_pem
 from federation.errors import DepartmentMissing, ProtocolError
 from federation.messages import Answer, Ask, read_answer, to_record
 from federation.roster import Roster
 
 IDLE_S = 0.02
 POLL_S = 0.05
+LIFE_S = 12.0
+"""A message lives at least so long: one that a restart of the SuperLink cuts in two arrives."""
 
 app = ServerApp()
 
@@ -26,7 +28,6 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, _context: Context) -> None:
     """Take one accepted run after the other, until Flower stops this process."""
-    fast_grid()
     settings = load_coordinator_settings(Path(os.environ[ENVIRONMENT]))
     dispatcher = open_dispatcher(settings, GridExchange(grid, pinned_roster(settings.keys)))
     while True:
@@ -58,8 +59,9 @@ class GridExchange:
     def _exchanged(self, asks: Mapping[str, Ask], deadline_s: float) -> dict[str, Answer]:
         ends = time.monotonic() + deadline_s
         nodes = self._connected(asks, ends, deadline_s)
+        lives = max(deadline_s, LIFE_S)
         messages = [
-            Message(to_record(ask), dst_node_id=nodes[d], message_type="query", ttl=deadline_s)
+            Message(to_record(ask), dst_node_id=nodes[d], message_type="query", ttl=lives)
             for d, ask in asks.items()
         ]
         asked = dict(zip(self._grid.push_messages(messages), asks, strict=True))

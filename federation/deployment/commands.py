@@ -8,11 +8,10 @@ from pathlib import Path
 
 from federation.coordinator.settings import ENVIRONMENT as COORDINATOR
 from federation.deployment.enrolment import Enrolment
-from federation.deployment.flower_coordinator import AFTER, TOKEN_FILE
+from federation.deployment.flower_coordinator import AFTER, MODULE, TOKEN_FILE
 from federation.deployment.processes import LOOPBACK
 from federation.node.settings import ENVIRONMENT as NODE
 
-_COORDINATOR_MODULE = "federation.deployment.flower_coordinator"
 _NODE_MODULE = "federation.deployment.flower_node"
 _SIGN = "open"
 _INHERITED = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "PYTHONPATH", "TMPDIR", "TZ")
@@ -42,7 +41,7 @@ def superlink(enrolment: Enrolment, *, state: Path, port: int) -> Command:
     keys = enrolment.coordinator
     return Command(
         line=_python(
-            _COORDINATOR_MODULE,
+            MODULE,
             "superlink",
             *_listen(port),
             *_certificate(keys, "superlink"),
@@ -61,7 +60,7 @@ def superexec(enrolment: Enrolment, *, state: Path, port: int, coordinator: Path
     keys = enrolment.coordinator
     return Command(
         line=_python(
-            _COORDINATOR_MODULE,
+            MODULE,
             "superexec",
             "--runtime-api-address",
             f"{LOOPBACK}:{port}",

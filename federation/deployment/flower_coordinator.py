@@ -1,16 +1,15 @@
 """Flower at the coordinator: the guarded SuperLink, SuperExec, control client and Grid.
 
-One of the two files that use flwr's internals (1.41.0); `tests/protocol/test_flower_contract.py`
-holds every one of them to what is relied on here. ``python -m`` with this module and ``superlink``
-or ``superexec`` takes the arguments of ``flower-superlink`` or ``flower-superexec``.
+One of the three files that use flwr's internals (1.41.0); `tests/protocol/test_flower_contract.py`
+holds every one of them to what is relied on here. ``python -m`` with this module and ``superlink``,
+``superexec`` or ``serverapp`` takes the arguments of Flower's own programs of these names.
 """
 
-import functools
 import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,8 +31,15 @@ from flwr.supercore.protobuf.client import ProtobufCall, ProtobufRequestContext
 from federation.deployment.bundle import bundle_digest
 from federation.deployment.doorbell import Doorbell
 from federation.deployment.errors import ControlRefused
+from federation.deployment.flower_waits import (
+    offer_parts_twice,
+    outlast_superlink,
+    shorten_pulls,
+)
 from federation.deployment.guard import Application, Guard
 from federation.deployment.processes import leashed, wait_for
+
+MODULE = "federation.deployment.flower_coordinator"
 
 TOKEN_FILE = "INFOSANDBOX_CONTROL_TOKEN_FILE"  # noqa: S105 - the name of a variable
 """Environment variable that names the file with the SuperLink's control token."""
@@ -41,13 +47,11 @@ TOKEN_FILE = "INFOSANDBOX_CONTROL_TOKEN_FILE"  # noqa: S105 - the name of a vari
 AFTER = "INFOSANDBOX_AFTER"
 """Environment variable: a SuperExec or SuperNode connects once the file it names exists."""
 
-PULL_BACKOFF_S, PULL_BACKOFF_CAP_S = 0.02, 0.2
-"""Flower waits 1 s, doubling to 10 s, when a message came before its parts."""
-
-RETRY_CAP_S = 2
-
-GONE = frozenset({ErrorCode.NODE_UNAVAILABLE, ErrorCode.CLIENT_APP_CRASHED})
-"""The errors with which Flower itself replies for a node or a worker that is no longer there."""
+GONE = frozenset(
+    {ErrorCode.NODE_UNAVAILABLE, ErrorCode.CLIENT_APP_CRASHED, ErrorCode.MESSAGE_UNAVAILABLE}
+)
+"""The errors with which Flower itself replies for a node or a worker that is no longer there, or
+that went before it had sent all of its reply."""
 
 _FEDERATION = "@none/default"
 
@@ -141,27 +145,32 @@ def superexec() -> None:
     plugin.supported_task_types = frozenset({TaskType.SERVER_APP})
     plugin.suppress_output = False
     launcher = importlib.import_module("flwr.supercore.superexec.executor.subprocess_executor")
-    launcher.subprocess = SimpleNamespace(  # type: ignore[attr-defined]
-        Popen=lambda command: subprocess.Popen(leashed(command))  # noqa: S603 - flwr's own command
-    )
-    shorten_retries()
+    launcher.subprocess = SimpleNamespace(Popen=_start_server_app)  # type: ignore[attr-defined]
+    outlast_superlink()
     wait_for(os.environ.get(AFTER))
     cli.flower_superexec()
 
 
-def shorten_retries() -> None:
-    """Let this process find a SuperLink that comes back within seconds; Flower waits up to 20 s."""
-    importlib.import_module("flwr.supercore.retry.http_retry").MAX_RETRY_DELAY = RETRY_CAP_S  # type: ignore[attr-defined]
+def _start_server_app(command: Sequence[str]) -> None:
+    """Start what Flower's command says; its token goes over a pipe, where ``ps`` does not look."""
+    at = command.index("--token")
+    arguments, token = [*command[1:at], *command[at + 2 :]], command[at + 1]
+    ours = leashed([sys.executable, "-P", "-m", MODULE, "serverapp", *arguments])
+    child = subprocess.Popen(ours, stdin=subprocess.PIPE)  # noqa: S603 - flwr's own arguments
+    if child.stdin is not None:
+        child.stdin.write(token.encode())
+        child.stdin.close()
 
 
-def fast_grid() -> None:
-    """Shorten the waits of this process's ServerApp: for a reply's parts, for a lost SuperLink."""
-    shorten_retries()
+def serverapp() -> None:
+    """Run one ServerApp; its task token comes on standard input. Flower's waits are shortened."""
+    sys.argv += ["--token", sys.stdin.read()]
+    cli = importlib.import_module("flwr.superlink.cli.flwr_serverapp")
+    outlast_superlink()
     grid = importlib.import_module("flwr.superlink.grid.http_grid")
-    inflatable = importlib.import_module("flwr.supercore.inflatable.inflatable_utils")
-    grid.pull_objects = functools.partial(  # type: ignore[attr-defined]
-        inflatable.pull_objects, initial_backoff=PULL_BACKOFF_S, backoff_cap=PULL_BACKOFF_CAP_S
-    )
+    shorten_pulls(grid)
+    offer_parts_twice(grid)
+    cli.flwr_serverapp()
 
 
 def node_key_pem(openssh: str) -> bytes:
@@ -279,4 +288,4 @@ def _ask(request: str, call: Callable[[], _Answer]) -> _Answer:
 
 
 if __name__ == "__main__":
-    {"superlink": superlink, "superexec": superexec}[sys.argv.pop(1)]()
+    {"superlink": superlink, "superexec": superexec, "serverapp": serverapp}[sys.argv.pop(1)]()

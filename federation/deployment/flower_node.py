@@ -1,6 +1,6 @@
 """Flower at a department: the SuperNode with short waits, and the worker that runs its own app.
 
-One of the two files that use flwr's internals (1.41.0); `tests/protocol/test_flower_contract.py`
+One of the three files that use flwr's internals (1.41.0); `tests/protocol/test_flower_contract.py`
 holds every one of them to what is relied on here. ``python -m federation.deployment.flower_node
 supernode`` takes the arguments of ``flower-supernode``; ``… worker`` has its own (``--help``).
 
@@ -10,7 +10,6 @@ looks at the bundle's SHA-256 only, and no text of an exception leaves it.
 """
 
 import argparse
-import functools
 import importlib
 import logging
 import os
@@ -44,10 +43,12 @@ from federation.deployment.doorbell import Doorbell
 from federation.deployment.errors import NotEnrolled
 from federation.deployment.flower_coordinator import (
     AFTER,
-    PULL_BACKOFF_CAP_S,
-    PULL_BACKOFF_S,
     TASK_PATHS,
-    shorten_retries,
+)
+from federation.deployment.flower_waits import (
+    offer_parts_twice,
+    outlast_superlink,
+    shorten_pulls,
 )
 from federation.deployment.guard import Guard
 from federation.deployment.processes import wait_for
@@ -95,10 +96,9 @@ def supernode() -> None:
 
     main.create_app = guarded_app  # type: ignore[attr-defined]
     loop.time = SimpleNamespace(sleep=nap)  # type: ignore[attr-defined]
-    loop.pull_objects = functools.partial(  # type: ignore[attr-defined]
-        loop.pull_objects, initial_backoff=PULL_BACKOFF_S, backoff_cap=PULL_BACKOFF_CAP_S
-    )
-    shorten_retries()
+    shorten_pulls(loop)
+    offer_parts_twice(importlib.import_module("flwr.supernode.fleet_http_connection"))
+    outlast_superlink()
     wait_for(os.environ.get(AFTER))
     cli.flower_supernode()
 
@@ -165,11 +165,7 @@ def worker() -> None:
         ],
     )
     task = importlib.import_module("flwr.supernode.runtime.run_clientapp")
-    task.pull_and_inflate_object_from_tree = functools.partial(  # type: ignore[attr-defined]
-        task.pull_and_inflate_object_from_tree,
-        initial_backoff=PULL_BACKOFF_S,
-        backoff_cap=PULL_BACKOFF_CAP_S,
-    )
+    shorten_pulls(task, "pull_and_inflate_object_from_tree")
     if arguments.ready is not None:
         arguments.ready.write_text("ready")
     while True:

@@ -1,7 +1,7 @@
 """What we rely on inside flwr, so that an upgrade fails here and not at a department.
 
-Every private name that `flower_coordinator` and `flower_node` use is held to its signature, and
-every habit of Flower that they build on is read from its source.
+Every private name that `flower_coordinator`, `flower_node` and `flower_waits` use is held to its
+signature, and every habit of Flower that they build on is read from its source.
 """
 
 import inspect
@@ -33,12 +33,12 @@ from federation.deployment.bundle import build_bundle
 from federation.deployment.flower_coordinator import (
     CONTROL_PATHS,
     FLEET_PATHS,
-    RETRY_CAP_S,
     SERVER_APP_PATHS,
     TASK_PATHS,
     guarded_superlink,
     node_key_pem,
 )
+from federation.deployment.flower_waits import PULLS, RETRY_CAP_S
 
 
 def parameters(function: object) -> list[str]:
@@ -165,13 +165,13 @@ def test_the_worker_speaks_to_the_supernode_as_flwr_clientapp_does(
     assert parameters(getattr(module, name)) == expected
 
 
-def test_pulls_take_a_backoff() -> None:
+def test_pulls_take_our_waits() -> None:
     worker = import_module("flwr.supernode.runtime.run_clientapp")
     grid = import_module("flwr.superlink.grid.http_grid")
     node = import_module("flwr.supernode.start_client_internal")
     assert grid.pull_objects is node.pull_objects is pull_objects
     for function in (pull_objects, worker.pull_and_inflate_object_from_tree):
-        assert {"initial_backoff", "backoff_cap"} <= set(parameters(function))
+        assert set(PULLS) <= set(parameters(function))
 
 
 def test_the_runtime_client_knows_the_methods_and_headers() -> None:
@@ -217,12 +217,36 @@ def test_the_superexec_starts_what_its_plugin_supports_and_hides_output_unless_t
 def test_the_superexec_starts_a_server_app_by_a_plain_command() -> None:
     text = source("flwr.supercore.superexec.executor.subprocess_executor", "SubprocessExecutor")
     assert "subprocess.Popen(args)" in text
+    assert '"--token",\n            spec.token,' in text
+
+
+def test_the_server_app_is_one_command_that_takes_a_token() -> None:
+    cli = import_module("flwr.superlink.cli.flwr_serverapp")
+    assert parameters(cli.flwr_serverapp) == []
+    try_obtain = import_module("flwr.common.args").try_obtain_flwr_app_token
+    parsed = cli._parse_args_run_flwr_serverapp().parse_args(["--token", "abc"])
+    assert try_obtain(parsed) == "abc"
 
 
 def test_retries_read_their_longest_wait_from_one_name() -> None:
     module = import_module("flwr.supercore.retry.http_retry")
     assert module.MAX_RETRY_DELAY > RETRY_CAP_S
-    assert "exponential(max_delay=MAX_RETRY_DELAY)" in inspect.getsource(module)
+    made = inspect.getsource(module.make_simple_http_retry_invoker)
+    assert "return RetryInvoker(" in made
+    assert "exponential(max_delay=MAX_RETRY_DELAY)" in made
+    assert "should_giveup=_should_giveup" in made
+
+
+@pytest.mark.parametrize(
+    ("module", "function"),
+    [
+        ("flwr.superlink.grid.http_grid", "_try_push_messages"),
+        ("flwr.supernode.fleet_http_connection", "push_object"),
+    ],
+)
+def test_whoever_pushes_a_part_looks_its_function_up_late(module: str, function: str) -> None:
+    text = inspect.getsource(import_module(module))
+    assert "make_push_object_fn_protobuf(" in text[text.index(f"def {function}(") :]
 
 
 def test_flower_names_a_node_by_its_key_in_pem() -> None:

@@ -12,6 +12,7 @@ import pytest
 from federation.deployment import processes
 from federation.deployment.enrolment import Enrolment
 from federation.deployment.errors import AlreadyRunning, NotEnrolled, PortInUse, ProcessEnded
+from federation.deployment.flower_coordinator import MODULE
 from federation.deployment.sandbox import Sandbox
 
 pytestmark = pytest.mark.protocol
@@ -88,6 +89,13 @@ def children_of(pid: int) -> list[int]:
         if int(fields[1]) == pid and fields[0] != "Z":
             found.append(int(status.parent.name))
     return found
+
+
+def test_no_token_of_a_task_stands_on_a_command_line(echo: Echo) -> None:
+    """Every user of the machine can read command lines; stock Flower puts the token there."""
+    lines = [command_line(pid) for pid in children_of(echo.sandbox.processes()["superexec"])]
+    assert [line.split("\0")[3:5] for line in lines] == [[MODULE, "serverapp"]]
+    assert not any("--token" in line for line in lines)
 
 
 def runs(pid: int) -> bool:

@@ -170,6 +170,11 @@ def test_a_killed_node_is_named_soon_and_nothing_is_spent(federation: Federation
     assert federation.run_until_released("question", rho=0.006).label is not None
 
 
+def test_a_killed_superlink_comes_back_and_the_run_goes_on(federation: Federation) -> None:
+    federation.sandbox.restart_superlink()
+    assert federation.run_until_released("question", rho=0.007).label is not None
+
+
 def test_the_ledger_still_holds_after_all_of_it(federation: Federation) -> None:
     federation.desk.ledger.verify()
     assert budgets(federation.desk)[0].reserved_rho == 0

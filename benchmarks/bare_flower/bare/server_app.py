@@ -45,9 +45,6 @@ def stock_leg(grid: Grid, nodes: list[int]) -> None:
 
 
 def short_leg(grid: Grid, nodes: list[int]) -> None:
-    from federation.deployment.flower_coordinator import fast_grid  # noqa: PLC0415 - ours only here
-
-    fast_grid()
     waiting = set(grid.push_messages(messages(nodes)))
     while waiting:
         for reply in grid.pull_messages(list(waiting)):

@@ -12,14 +12,11 @@ from pathlib import Path
 from flwr.app import ConfigRecord, Context, Message, RecordDict
 from flwr.serverapp import Grid, ServerApp
 
-from federation.deployment.flower_coordinator import fast_grid
-
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, _context: Context) -> None:
-    fast_grid()
     folder = Path(os.environ["INFOSANDBOX_COORDINATOR"]).parent
     while True:
         for path in sorted(folder.glob("*.ask")):
