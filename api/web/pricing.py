@@ -4,10 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
-from api.web.forms import Fields
-from consent.catalogue import Catalogue, Field
+from api.web.builder import Draft
 from consent.errors import ConsentError
 from federation.coordinator.desk import Desk, standing_answer
 from federation.coordinator.policy import pool_of
@@ -19,61 +17,6 @@ from privacy.loss import Rho
 from privacy.pools import lineage
 
 REFUSALS = (ConsentError, FederationError, PrivacyError)
-EXACT = (15.0, 40.0, 100.0)
-"""Clients within which a count may be off: finer, usual, coarser."""
-_NO_REASON = "a price was asked"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """What the builder holds. ``only``: "field=label", which every client counted must have."""
-
-    purpose: str
-    means: tuple[str, ...]
-    by: tuple[str, ...]
-    cohort: tuple[str, ...]
-    only: str
-    within: float
-    reason: str
-
-    def request(self) -> dict[str, Any]:
-        """Return the question as the desk takes it, without its price."""
-        return {
-            "kind": "question",
-            "purpose": self.purpose,
-            "statistics": [
-                {"kind": "count"},
-                *({"kind": "mean", "field": name} for name in self.means),
-            ],
-            "by": list(self.by),
-            "where": conditions(self.only),
-            "reason": self.reason or _NO_REASON,
-        } | ({"cohort": list(self.cohort)} if self.cohort else {})
-
-    def but(self, *, means: tuple[str, ...] | None = None, within: float | None = None) -> "Draft":
-        """Return the same draft with other means, or otherwise exact."""
-        return Draft(
-            purpose=self.purpose,
-            means=self.means if means is None else means,
-            by=self.by,
-            cohort=self.cohort,
-            only=self.only,
-            within=self.within if within is None else within,
-            reason=self.reason,
-        )
-
-    def query(self, **changes: object) -> dict[str, Any]:
-        """Return the draft as a query of the builder, with changes."""
-        values = {
-            "purpose": self.purpose,
-            "mean": self.means,
-            "by": self.by,
-            "cohort": self.cohort,
-            "only": self.only,
-            "within": f"{self.within:g}",
-            "reason": self.reason,
-        } | changes
-        return {name: value for name, value in values.items() if value}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,33 +36,6 @@ class Cheaper:
     solution: Solution
 
 
-def draft_of(fields: Fields, catalogue: Catalogue) -> Draft:
-    """Read the builder's form; what it does not say is the usual."""
-    purpose = fields.one("purpose") or catalogue.purposes[0].name
-    within = fields.number("within_other", 0) or fields.number("within", EXACT[1])
-    cohort = tuple(sorted(set(fields.many("cohort"))))
-    return Draft(
-        purpose=purpose,
-        means=tuple(dict.fromkeys(fields.many("mean"))),
-        by=tuple(dict.fromkeys(fields.many("by"))),
-        cohort=() if set(cohort) == set(catalogue.departments) else cohort,
-        only=fields.one("only"),
-        within=within,
-        reason=fields.one("reason"),
-    )
-
-
-def conditions(only: str) -> list[dict[str, Any]]:
-    """Return "field=label" as the condition of a plan; none for an empty text."""
-    field_, equals, label = only.partition("=")
-    return [{"field": field_, "one_of": [label]}] if equals else []
-
-
-def open_fields(purpose: str, catalogue: Catalogue) -> list[Field]:
-    """Return the fields that are open to a purpose."""
-    return [field for field in catalogue.fields if purpose in field.purposes]
-
-
 def tag_of(draft: Draft, desk: Desk, *, now: datetime) -> Tag:
     """Price a draft; raises what the desk refuses (REFUSALS)."""
     solution = _solved(_question(draft, desk))
@@ -132,8 +48,8 @@ def cheaper(draft: Draft, desk: Desk) -> Sequence[Cheaper]:
     """Return questions close to one that was refused which the budget can still pay."""
     wider = [(n * draft.within, "wider") for n in (2, 4, 10)]
     tries = [(draft.but(within=within), why) for within, why in wider]
-    if draft.means:
-        tries.insert(0, (draft.but(means=()), "count only"))
+    if draft.measures:
+        tries.insert(0, (draft.but(measures=()), "count only"))
     found: list[Cheaper] = []
     for other, why in tries:
         try:
@@ -170,4 +86,4 @@ def _question(draft: Draft, desk: Desk) -> _Question:
 def _solved(question: _Question) -> Solution:
     draft = question.draft
     targets = [{"kind": "count", "within": draft.within}]
-    return solve(draft.request(), targets, question.desk)
+    return solve(draft.request(question.desk.catalogue), targets, question.desk)

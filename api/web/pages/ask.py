@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from secrets import token_urlsafe
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
@@ -12,11 +11,12 @@ from fastapi.responses import RedirectResponse
 from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
+from api.web.builder import EXACT, KINDS, ROWS, Draft, draft_again, draft_of, months, open_fields
 from api.web.caller import PageCaller
 from api.web.forms import Asked, Posted
 from api.web.language import language_of
 from api.web.page_route import PageRoute
-from api.web.pricing import EXACT, REFUSALS, Draft, cheaper, draft_of, open_fields, tag_of
+from api.web.pricing import REFUSALS, Tag, cheaper, tag_of
 from api.web.render import page
 from api.web.screens import ASK, admit
 from api.web.words import FLAGS, asked, plan_in
@@ -83,7 +83,10 @@ def _builder(
         draft=draft,
         catalogue=desk.catalogue,
         fields=fields,
-        level=_level(draft, desk),
+        rows=range(1, ROWS + 1),
+        kinds=KINDS,
+        months=months(fields),
+        level=_level(tag, desk),
         exact=EXACT,
         flags=FLAGS,
         epoch=desk.register.head(),
@@ -97,15 +100,9 @@ def _builder(
     )
 
 
-def _level(draft: Draft, desk: Desk) -> int:
-    used = {*draft.means, *draft.by, draft.only.partition("=")[0]}
+def _level(tag: Tag | None, desk: Desk) -> int:
+    used = tag.solution.plan.fields if tag else ()
     return max((int(f.level) for f in desk.catalogue.fields if f.name in used), default=1)
-
-
-def _only(plan: dict[str, Any]) -> str:
-    """Return the first condition of a plan as the builder has it."""
-    where = plan.get("where") or [None]
-    return f"{where[0]['field']}={where[0]['one_of'][0]}" if where[0] else ""
 
 
 def _saved(request: Request, desk: Desk, now: datetime) -> list[dict[str, object]]:
@@ -125,19 +122,13 @@ def _saved(request: Request, desk: Desk, now: datetime) -> list[dict[str, object
             if isinstance(again, QuestionPlan)
             else None
         )
-        means = [s["field"] for s in plan["statistics"] if s["kind"] == "mean"]
-        query = {
-            "purpose": plan["purpose"],
-            "mean": means,
-            "by": plan["by"],
-            "only": _only(plan),
-            "reason": plan["reason"],
-        }
+        draft = None if free else draft_again(plan, desk.catalogue)
+        again_at = f"/ask?{urlencode(draft.query(), doseq=True)}" if draft else ""
         found[text] = {
             "text": text,
             "reason": plan["reason"],
             "free": free,
-            "address": f"/answers/{free.id}" if free else f"/ask?{urlencode(query, doseq=True)}",
+            "address": again_at or f"/answers/{free.id if free else run.id}",
         }
         if len(found) == _SAVED:
             break

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Request, Response
 from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
+from api.web.builder import Draft, draft_of, open_fields
 from api.web.caller import PageCaller
 from api.web.forms import Asked, Fields
 from api.web.frontier import draw, error_at, protection, step_of
 from api.web.language import Language, gettext, language_of
 from api.web.page_route import PageRoute
-from api.web.pricing import REFUSALS, Draft, draft_of, open_fields
+from api.web.pricing import REFUSALS
 from api.web.render import page
 from api.web.screens import STUDIO, admit
 from api.web.words import pool_title
@@ -105,7 +106,7 @@ def show_studio(request: Request, caller: PageCaller, desk: OpenDesk, fields: As
 
 def _found(draft: Draft, step: int, desk: Desk) -> Found:
     targets = [{"kind": "count", "within": draft.within}]
-    request, grid = draft.request(), log_grid(Epsilon(_LOW), Epsilon(_HIGH), _POINTS)
+    request, grid = draft.request(desk.catalogue), log_grid(Epsilon(_LOW), Epsilon(_HIGH), _POINTS)
     points = curve(request, targets, desk, grid)
     chosen = points[step]
     return Found(

@@ -14,11 +14,12 @@ from api.errors import NotAllowed
 from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
+from api.web.builder import open_fields
 from api.web.caller import PageCaller
 from api.web.forms import Asked, Fields, Posted
 from api.web.language import language_of
 from api.web.page_route import PageRoute
-from api.web.pricing import REFUSALS, open_fields
+from api.web.pricing import REFUSALS
 from api.web.render import page
 from api.web.screens import TRAINING, admit
 from api.web.words import STAGES, STATES, asked, plan_in

@@ -58,7 +58,8 @@ def test_nothing_is_asked_at_another_price_than_was_shown(analyst: TestClient) -
 
 
 def test_a_refused_question_comes_with_cheaper_ones(analyst: TestClient) -> None:
-    form = {"purpose": "product_insight", "mean": "income", "within_other": "0.4"}
+    form = {"purpose": "product_insight", "measure1": "mean", "of1": "income"}
+    form |= {"within_other": "0.4"}
     answer = analyst.get("/ask", params=form)
     assert "These would do" in answer.text
     assert "within" in answer.text
