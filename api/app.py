@@ -17,6 +17,7 @@ from api.live import Streams
 from api.logs import RequestLog, json_log
 from api.metrics import request_counter
 from api.openapi import RESPONSES
+from api.people.account_log import logging_accounts
 from api.people.people import open_people
 from api.people.settings import load_people_settings
 from api.people.setup_link import setup_path
@@ -98,7 +99,9 @@ def create_app(
         app.state.tokens = load_tokens(settings.tokens)
         app.state.desk = open_desk(load_coordinator_settings(settings.coordinator))
         app.state.answers = Answers(app.state.desk.engine)
-        app.state.people = open_people(app.state.desk.engine, load_people_settings(settings.people))
+        within = logging_accounts(app.state.desk.evidence)
+        people = load_people_settings(settings.people)
+        app.state.people = open_people(app.state.desk.engine, people, within)
         check_names(settings.tokens, app.state.tokens, app.state.people.accounts)
         if first_start is not None and (link := app.state.people.links.first(int(time.time()))):
             first_start(setup_path(link))

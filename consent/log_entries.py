@@ -1,9 +1,9 @@
 """The entries of the transparency log: what happened, in canonical JSON, without any person in it.
 
 Kinds: a consent change, a collection, a plan, an approval, a use, a release, a refusal, a
-destruction, a model's stage. Where a person belongs (a client, an asker, an approver) stands a
-salted commitment (`consent.commitments`). The bytes of an entry are RFC 8785 canonical JSON, so
-equal entries are equal bytes and an entry has one leaf hash.
+destruction, a model's stage, a change of an account. Where a person belongs (a client, an asker,
+an approver) stands a salted commitment (`consent.commitments`). The bytes of an entry are RFC 8785
+canonical JSON, so equal entries are equal bytes and an entry has one leaf hash.
 """
 
 from typing import Annotated, Literal
@@ -117,6 +117,19 @@ class Destroyed(_Entry):
     evidence: Digest | None = None
 
 
+class AccountChanged(_Entry):
+    """An account of the firm's people was made, moved, closed, or given another password.
+
+    role: that it has afterwards. account: whose. by: who did it; one name is one commitment here.
+    """
+
+    kind: Literal["account"] = "account"
+    change: Literal["made", "role", "link", "password", "closed"]
+    role: Name
+    account: Commitment
+    by: Commitment
+
+
 class ModelStaged(_Entry):
     """A person decided what the firm does with a version of a model. sha256: of its weights."""
 
@@ -137,6 +150,7 @@ Entry = Annotated[
     | Released
     | Refused
     | Destroyed
+    | AccountChanged
     | ModelStaged,
     Field(discriminator="kind"),
 ]

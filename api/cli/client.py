@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from api.people.accounts import COMMAND_LINE
 from api.people.erasing import erase_everywhere
 from consent.level_proof import verify
 from consent.log_errors import LevelProofInvalid
@@ -54,7 +55,7 @@ def uses(client: Client, *, coordinator: Coordinator) -> None:
 def erase(client: Client, *, coordinator: Coordinator) -> None:
     """Withdraw the client, destroy what ties records to it, and print the proof."""
     with opened(coordinator) as desk:
-        done = erase_everywhere(client, desk, now=datetime.now(UTC))
+        done = erase_everywhere(client, desk, by=COMMAND_LINE, now=datetime.now(UTC))
         echo(
             {
                 "epoch": done.epoch,

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.auth import STAFF
+from api.people.account_log import logging_accounts
 from api.people.accounts import Accounts
 from api.people.roles import Role
 from consent.levels import Level
 from consent.store import Register
+from federation.coordinator.evidence_log import open_evidence
 from federation.coordinator.settings import CoordinatorSettings
 from federation.database import open_database
 
@@ -38,7 +40,8 @@ def seed_people(
     """
     engine = open_database(settings.database)
     try:
-        accounts, register = Accounts(engine), Register(engine)
+        accounts = Accounts(engine, logging_accounts(open_evidence(settings, engine)))
+        register = Register(engine)
         client = next((c.client_id for c in register.changes(0) if c.level > Level.NONE), None)
         wanted: list[tuple[str, Role, str | None]] = [(c.name, c.role, None) for c in STAFF]
         wanted += [] if client is None else [(Role.CLIENT.value, Role.CLIENT, client)]
@@ -48,7 +51,7 @@ def seed_people(
             one = Seeded(name=name, role=role, password=secrets.token_urlsafe(_PASSWORD_BYTES))
             at = int(now.timestamp())
             accounts.add(name=name, role=role, made_by=MADE_BY, now=at, client_id=client_id)
-            accounts.set_password(name, one.password)
+            accounts.set_password(name, one.password, now=at)
             seeded.append(one)
     finally:
         engine.dispose()

@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Connection,
     Engine,
     MetaData,
     Row,
@@ -23,12 +24,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
+from api.people.account_log import AccountChange, What, Within, nothing_else
 from api.people.errors import PersonExists, PersonUnknown, WrongPassword
 from api.people.passwords import hash_password, is_outdated, is_right
 from api.people.roles import Caller, Role
 from federation.database import create_tables
 
 NAME = r"^[a-z][a-z0-9_-]{0,63}$"
+
+COMMAND_LINE = "command line"
+"""Who did it, if it was whoever works on the coordinator's own machine."""
 
 METADATA = MetaData()
 PEOPLE = Table(
@@ -71,9 +76,10 @@ class Person:
 class Accounts:
     """The table of accounts in one database."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Open the table, creating it in a new database."""
+    def __init__(self, engine: Engine, within: Within = nothing_else) -> None:
+        """Open the table, creating it in a new database; ``within`` is called at every change."""
         self._engine = engine
+        self._within = within
         create_tables(engine, METADATA, [PEOPLE])
 
     def add(
@@ -108,6 +114,7 @@ class Accounts:
         try:
             with self._engine.begin() as db:
                 db.execute(row)
+                self._tell(db, What.MADE, name, by=made_by, at=now)
         except IntegrityError:
             raise PersonExists from None
         return self.get(name)
@@ -135,24 +142,27 @@ class Accounts:
         with self._engine.connect() as db:
             return db.scalar(select(func.count()).select_from(PEOPLE)) or 0
 
-    def set_password(self, name: str, password: str) -> None:
+    def set_password(self, name: str, password: str, *, now: int) -> None:
         """Give an account a new password (secret); PersonUnknown or WeakPassword if not."""
-        self._change(name, password=hash_password(password, name=name))
+        hashed = hash_password(password, name=name)
+        self._change(What.PASSWORD, name, by=name, at=now, password=hashed)
 
-    def set_role(self, name: str, role: Role) -> None:
+    def set_role(self, name: str, role: Role, *, by: str, now: int) -> None:
         """Move an account to another role of the firm, as its provider says; or PersonUnknown."""
-        self._change(name, role=role)
+        self._change(What.ROLE, name, by=by, at=now, role=role)
 
-    def close(self, name: str, now: int) -> None:
+    def close(self, name: str, *, by: str, now: int) -> None:
         """Close an account for good: its name stays taken, so no later person inherits its acts."""
-        self._change(name, closed_at=now, password=None)
+        self._change(What.CLOSED, name, by=by, at=now, closed_at=now, password=None)
 
-    def forget(self, client_id: str, now: int) -> None:
+    def forget(self, client_id: str, *, by: str, now: int) -> None:
         """Close every account of a client (sensitive) who is erased, and forget whose it was."""
         nobody = dict.fromkeys(("client_id", "password", "issuer", "subject"))
+        mine = update(PEOPLE).where(PEOPLE.c.client_id == client_id)
         with self._engine.begin() as db:
-            mine = update(PEOPLE).where(PEOPLE.c.client_id == client_id)
-            db.execute(mine.values(**nobody, closed_at=now))
+            closed = db.execute(mine.values(**nobody, closed_at=now).returning(PEOPLE.c.name))
+            for name in closed.scalars().all():
+                self._tell(db, What.CLOSED, name, by=by, at=now)
 
     def check(self, name: str, password: str) -> Person:
         """Return whose name and password (secret) these are, in a time that tells nothing.
@@ -165,18 +175,30 @@ class Accounts:
         if not is_right(password, hashed) or found is None or hashed is None:
             raise WrongPassword
         if is_outdated(hashed):
-            self.set_password(name, password)
+            row = update(PEOPLE).where(PEOPLE.c.name == name, PEOPLE.c.password == hashed)
+            with self._engine.begin() as db:
+                db.execute(row.values(password=hash_password(password, name=name)))
         return person_of(found)
 
     def _row(self, condition: ColumnElement[bool]) -> Row[Any] | None:
         with self._engine.connect() as db:
             return db.execute(select(PEOPLE).where(condition)).one_or_none()
 
-    def _change(self, name: str, **values: object) -> None:
+    def _change(self, what: What, name: str, *, by: str, at: int, **values: object) -> None:
         with self._engine.begin() as db:
             changed = db.execute(update(PEOPLE).where(PEOPLE.c.name == name).values(**values))
-        if changed.rowcount == 0:
-            raise PersonUnknown
+            if changed.rowcount == 0:
+                raise PersonUnknown
+            self._tell(db, what, name, by=by, at=at)
+
+    def _tell(self, db: Connection, what: What, name: str, *, by: str, at: int) -> None:
+        self._within(db, change_of(db, what, name, by=by, at=at))
+
+
+def change_of(db: Connection, what: What, name: str, *, by: str, at: int) -> AccountChange:
+    """Say what was done to an account, with the role that it has by now in this transaction."""
+    role = db.execute(select(PEOPLE.c.role).where(PEOPLE.c.name == name)).scalar_one()
+    return AccountChange(what=what, name=name, role=Role(role), by=by, at=at)
 
 
 def person_of(row: Row[Any]) -> Person:

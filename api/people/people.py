@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
+from api.people.account_log import Within
 from api.people.accounts import NAME, Accounts, Person
 from api.people.errors import PersonExists, ProviderRefused
 from api.people.oidc import Identity, Provider
@@ -35,15 +36,18 @@ class People:
     provider: Provider | None = field(repr=False)
 
 
-def open_people(engine: Engine, settings: PeopleSettings) -> People:
-    """Open the tables of a coordinator's database, creating them in a new one."""
+def open_people(engine: Engine, settings: PeopleSettings, within: Within) -> People:
+    """Open the tables of a coordinator's database, creating them in a new one.
+
+    ``within`` is called at every change of an account, in its transaction.
+    """
     rates = settings.rates
     burst, every_s = rates.sign_in_burst, rates.sign_in_every_s
     return People(
         settings=settings,
-        accounts=Accounts(engine),
+        accounts=Accounts(engine, within),
         sessions=Sessions(engine, settings.sessions),
-        links=SetupLinks(engine),
+        links=SetupLinks(engine, within),
         by_name=Rate(burst=burst, every_s=every_s),
         by_address=Rate(burst=ADDRESS_FACTOR * burst, every_s=every_s / ADDRESS_FACTOR),
         requests=Rate(burst=rates.request_burst, every_s=rates.request_every_s),
@@ -82,5 +86,5 @@ def account_of(
     if found.closed_at is not None:
         raise ProviderRefused("vouches for an account that is closed here")
     if found.role is not identity.role:
-        accounts.set_role(found.name, identity.role)
+        accounts.set_role(found.name, identity.role, by=MADE_BY, now=now)
     return accounts.get(found.name)

@@ -26,7 +26,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from api.people.accounts import METADATA, PEOPLE
+from api.people.account_log import What, Within, nothing_else
+from api.people.accounts import METADATA, PEOPLE, change_of
 from api.people.errors import LinkInvalid, PersonExists
 from api.people.passwords import hash_password
 from api.people.roles import Role
@@ -57,9 +58,10 @@ class Invitation:
 class SetupLinks:
     """The table of links in one database. Times are seconds since the Unix epoch."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Open the table, creating it in a new database."""
+    def __init__(self, engine: Engine, within: Within = nothing_else) -> None:
+        """Open the table, creating it in a new database; ``within`` is called at every change."""
         self._engine = engine
+        self._within = within
         create_tables(engine, METADATA, [PEOPLE, _LINKS])
 
     def first(self, now: int) -> str | None:
@@ -73,10 +75,11 @@ class SetupLinks:
             db.execute(delete(_LINKS))
             return self._make(db, None, now)
 
-    def renew(self, name: str, now: int) -> str:
+    def renew(self, name: str, *, by: str, now: int) -> str:
         """Return a link (secret) for an account's password; its earlier link stops to hold."""
         with self._engine.begin() as db:
             db.execute(delete(_LINKS).where(_LINKS.c.name == name))
+            self._within(db, change_of(db, What.LINK, name, by=by, at=now))
             return self._make(db, name, now)
 
     def find(self, link: str, now: int) -> Invitation:
@@ -117,12 +120,12 @@ class SetupLinks:
                         != 1
                     ):
                         raise LinkInvalid
+                self._within(db, change_of(db, What.PASSWORD, who, by=who, at=now))
         except IntegrityError:
             raise PersonExists from None
         return who
 
-    @staticmethod
-    def _first_officer(db: Connection, name: str, hashed: str, now: int) -> None:
+    def _first_officer(self, db: Connection, name: str, hashed: str, now: int) -> None:
         if db.scalar(select(func.count()).select_from(PEOPLE)):
             raise PersonExists
         row = insert(PEOPLE).values(
@@ -133,6 +136,7 @@ class SetupLinks:
             made_at=now,
         )
         db.execute(row)
+        self._within(db, change_of(db, What.MADE, name, by=FIRST, at=now))
 
     @staticmethod
     def _make(db: Connection, name: str | None, now: int) -> str:

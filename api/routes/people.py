@@ -54,7 +54,7 @@ def add_person(
     person = people.accounts.add(
         name=body.name, role=body.role, client_id=body.client_id, made_by=caller.name, now=now
     )
-    return _invited(person, people, now)
+    return _invited(person, people, caller, now)
 
 
 @router.post("/api/v1/people/{name}/link")
@@ -62,14 +62,14 @@ def renew_link(name: PersonName, people: OpenPeople, caller: Granter) -> Invited
     """Make a new setup link for an account; its earlier link stops to hold."""
     person = people.accounts.get(name)
     _check_grant(caller, person.role)
-    return _invited(person, people, int(time.time()))
+    return _invited(person, people, caller, int(time.time()))
 
 
 @router.delete("/api/v1/people/{name}")
 def close_person(name: PersonName, people: OpenPeople, caller: Granter) -> PersonView:
     """Close an account for good and end its sessions; its name stays taken."""
     _check_grant(caller, people.accounts.get(name).role)
-    people.accounts.close(name, int(time.time()))
+    people.accounts.close(name, by=caller.name, now=int(time.time()))
     people.sessions.close_all(name)
     return PersonView.of(people.accounts.get(name))
 
@@ -79,6 +79,6 @@ def _check_grant(caller: Caller, role: Role) -> None:
         raise GrantRefused(caller.role, role)
 
 
-def _invited(person: Person, people: People, now: int) -> Invited:
-    link = people.links.renew(person.name, now)
+def _invited(person: Person, people: People, caller: Caller, now: int) -> Invited:
+    link = people.links.renew(person.name, by=caller.name, now=now)
     return Invited(person=PersonView.of(person), setup_path=setup_path(link))

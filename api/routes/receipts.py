@@ -36,12 +36,12 @@ def read_uses(client_id: str, desk: OpenDesk, _caller: OfClient) -> Uses:
 
 
 @router.delete(CLIENT)
-def erase_client(client_id: str, desk: OpenDesk, _caller: Steward) -> ErasureView:
+def erase_client(client_id: str, desk: OpenDesk, caller: Steward) -> ErasureView:
     """Withdraw one client and destroy what ties register, epochs and log to the client.
 
     It cannot take anything out of backups or of results that were released before.
     """
-    done = erase_everywhere(client_id, desk, now=datetime.now(UTC))
+    done = erase_everywhere(client_id, desk, by=caller.name, now=datetime.now(UTC))
     return ErasureView(
         epoch=done.epoch,
         log_index=done.index,

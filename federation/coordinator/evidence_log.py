@@ -251,7 +251,10 @@ def published_log(evidence: Evidence) -> Iterator[bytes]:
 
 
 def named(
-    evidence: Evidence, run: str, role: Literal["asker", "approver", "custodian"], name: str
+    evidence: Evidence,
+    run: str,
+    role: Literal["asker", "approver", "custodian", "account"],
+    name: str,
 ) -> str:
     """Return the log's commitment to who asked or decided; opened by making it again."""
     salt = derived_key(

@@ -33,10 +33,14 @@ def test_an_account_made_here_can_be_set_up_and_closed(place: list[str]) -> None
     assert Accounts(engine).check("wei", WORDS).role is Role.ADVISOR
     (listed,) = json.loads(run("people", "list", *place, "--json").stdout)
     assert (listed["name"], listed["ready"], listed["made_by"]) == ("wei", True, "command line")
+    assert listed["logged"]
     assert "client_id" not in listed
     closed = run("people", "close", "wei", *place, "--json")
     assert json.loads(closed.stdout) == {"name": "wei", "closed": True}
     assert not Accounts(engine).get("wei").ready
+    Accounts(engine).add(name="eve", role=Role.PRIVACY_OFFICER, made_by="wei", now=1)
+    found = json.loads(run("people", "list", *place, "--json").stdout)
+    assert {one["name"]: one["logged"] for one in found} == {"wei": True, "eve": False}
 
 
 def test_a_new_link_ends_the_earlier_one(place: list[str]) -> None:

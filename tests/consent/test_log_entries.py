@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent.log_entries import (
+    AccountChanged,
     Approved,
     Collected,
     ConsentChanged,
@@ -33,6 +34,7 @@ ENTRIES: list[Entry] = [
     Released(at=7, run="r1", plan=A, epoch=3, rho=0.1, result=B, label=C),
     Refused(at=7, run="r1", plan=A, code="DepartmentMissing", spent=True),
     Destroyed(at=7, what="cache", department="risk", evidence=A),
+    AccountChanged(at=7, change="made", role="auditor", account=B, by=C),
     ModelStaged(at=7, model="churn", number=3, sha256=A, stage="in use", who=B),
 ]
 

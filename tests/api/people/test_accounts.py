@@ -20,7 +20,7 @@ def accounts(tmp_path: Path) -> Accounts:
 @pytest.fixture
 def ling(accounts: Accounts) -> str:
     accounts.add(name="ling", role=Role.ADVISOR, made_by="boss", now=1)
-    accounts.set_password("ling", WORDS)
+    accounts.set_password("ling", WORDS, now=1)
     return "ling"
 
 
@@ -44,7 +44,7 @@ def test_an_account_that_is_not_set_up_has_no_password(accounts: Accounts) -> No
 
 
 def test_a_closed_account_stays_closed_and_keeps_its_name(accounts: Accounts, ling: str) -> None:
-    accounts.close(ling, now=2)
+    accounts.close(ling, by="test", now=2)
     with pytest.raises(WrongPassword):
         accounts.check(ling, WORDS)
     with pytest.raises(PersonExists):
@@ -53,8 +53,8 @@ def test_a_closed_account_stays_closed_and_keeps_its_name(accounts: Accounts, li
 
 def test_the_account_of_an_erased_client_is_nobodys(accounts: Accounts) -> None:
     accounts.add(name="ann", role=Role.CLIENT, client_id="c0001", made_by="boss", now=1)
-    accounts.set_password("ann", WORDS)
-    accounts.forget("c0001", now=2)
+    accounts.set_password("ann", WORDS, now=1)
+    accounts.forget("c0001", by="test", now=2)
     with pytest.raises(WrongPassword):
         accounts.check("ann", WORDS)
     assert accounts.get("ann").caller == Caller(name="ann", role=Role.CLIENT)
@@ -73,12 +73,12 @@ def test_a_password_is_kept_as_argon2id(accounts: Accounts, ling: str, tmp_path:
 def test_a_weak_password_is_refused(accounts: Accounts, password: str) -> None:
     accounts.add(name="a-long-name-it-is", role=Role.AUDITOR, made_by="boss", now=1)
     with pytest.raises(WeakPassword):
-        accounts.set_password("a-long-name-it-is", password)
+        accounts.set_password("a-long-name-it-is", password, now=1)
 
 
 def test_equal_looking_passwords_are_equal(accounts: Accounts) -> None:
     accounts.add(name="zoe", role=Role.AUDITOR, made_by="boss", now=1)
-    accounts.set_password("zoe", "café terrace at night")
+    accounts.set_password("zoe", "café terrace at night", now=1)
     assert accounts.check("zoe", "cafe\u0301 terrace at night").name == "zoe"
 
 
@@ -86,7 +86,7 @@ def test_nobody_has_no_account(accounts: Accounts) -> None:
     with pytest.raises(PersonUnknown):
         accounts.get("nobody")
     with pytest.raises(PersonUnknown):
-        accounts.set_password("nobody", WORDS)
+        accounts.set_password("nobody", WORDS, now=1)
 
 
 def test_a_clients_id_stays_out_of_a_repr(accounts: Accounts) -> None:

@@ -89,14 +89,14 @@ def test_the_same_person_has_the_same_account(browser: TestClient) -> None:
 def test_a_closed_account_stays_closed(browser: TestClient) -> None:
     sign_in(browser, "s-ling")
     people: People = browser.app.state.people  # type: ignore[attr-defined]
-    people.accounts.close("ling", 1)
+    people.accounts.close("ling", by="test", now=1)
     assert sign_in(browser, "s-ling").json()["type"].endswith(":provider-refused")
 
 
 def test_a_role_that_the_provider_took_away_is_gone(browser: TestClient) -> None:
     sign_in(browser, "s-ling")
     people: People = browser.app.state.people  # type: ignore[attr-defined]
-    people.accounts.set_role("ling", Role.PRIVACY_OFFICER)
+    people.accounts.set_role("ling", Role.PRIVACY_OFFICER, by="test", now=1)
     sign_in(browser, "s-ling")
     assert browser.get("/api/v1/me").json()["role"] == "analyst"
 

@@ -57,7 +57,7 @@ def test_a_session_in_use_ends_too(sessions: Sessions) -> None:
 
 def test_a_changed_role_holds_at_once(sessions: Sessions, accounts: Accounts) -> None:
     session = sessions.open("ling", 0)
-    accounts.set_role("ling", Role.AUDITOR)
+    accounts.set_role("ling", Role.AUDITOR, by="test", now=1)
     found = sessions.find(session, 1)
     assert found is not None
     assert found.role is Role.AUDITOR
@@ -65,7 +65,7 @@ def test_a_changed_role_holds_at_once(sessions: Sessions, accounts: Accounts) ->
 
 def test_a_closed_account_has_no_session(sessions: Sessions, accounts: Accounts) -> None:
     session = sessions.open("ling", 0)
-    accounts.close("ling", 1)
+    accounts.close("ling", by="test", now=1)
     assert sessions.find(session, 2) is None
 
 

@@ -70,7 +70,10 @@ def test_a_weak_password_leaves_the_link(links: SetupLinks) -> None:
 
 def test_an_invited_person_cannot_take_another_name(links: SetupLinks, accounts: Accounts) -> None:
     accounts.add(name="ling", role=Role.ADVISOR, made_by="mei", now=1)
-    assert links.use(links.renew("ling", 1), name="mei", password=WORDS, now=2) == "ling"
+    assert (
+        links.use(links.renew("ling", by="test", now=1), name="mei", password=WORDS, now=2)
+        == "ling"
+    )
     assert accounts.check("ling", WORDS).role is Role.ADVISOR
 
 
@@ -92,8 +95,8 @@ def test_a_closed_account_is_not_opened_again_by_a_link(
     links: SetupLinks, accounts: Accounts
 ) -> None:
     accounts.add(name="ling", role=Role.ADVISOR, made_by="mei", now=1)
-    link = links.renew("ling", 1)
-    accounts.close("ling", 2)
+    link = links.renew("ling", by="test", now=1)
+    accounts.close("ling", by="test", now=2)
     with pytest.raises(LinkInvalid):
         links.use(link, password=WORDS, now=3)
 

@@ -18,7 +18,7 @@ ME = "/api/v1/me"
 
 @pytest.fixture
 def browser(anyone: TestClient, people: People) -> TestClient:
-    people.accounts.set_password("advisor_person", WORDS)
+    people.accounts.set_password("advisor_person", WORDS, now=1)
     return TestClient(anyone.app)
 
 

@@ -1,0 +1,81 @@
+"""Accounts in the transparency log: what happened to which, when, and by whom, without a name.
+
+An entry is written in the very transaction that changes the account, so both stand or neither. A
+name is committed to under a salt that only the consent service can make again; so with its keys,
+and with nothing less, the table of accounts can be held against the log.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection
+
+from api.people.roles import Role
+from consent.log_entries import AccountChanged, encode, read_entry
+from federation.coordinator.evidence_log import Evidence, named
+
+_ACCOUNTS = "accounts"
+_MARK = b'"kind":"account"'
+
+
+class What(StrEnum):
+    """What happened: ``link`` is leave to set a new password, ``password`` its use."""
+
+    MADE = "made"
+    ROLE = "role"
+    LINK = "link"
+    PASSWORD = "password"  # noqa: S105 - a kind of change
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChange:
+    """A change of an account, at seconds since the Unix epoch. role: that it has afterwards."""
+
+    what: What
+    name: str
+    role: Role
+    by: str
+    at: int
+
+
+Within = Callable[[Connection, AccountChange], None]
+"""Writes what belongs to a change into the transaction that makes it."""
+
+
+def nothing_else(_db: Connection, _change: AccountChange) -> None:
+    """Write nothing beside the account."""
+
+
+def logging_accounts(evidence: Evidence) -> Within:
+    """Return what the stores of accounts call, so that every change is logged with it."""
+
+    def within(db: Connection, change: AccountChange) -> None:
+        entry = AccountChanged(
+            at=change.at,
+            change=change.what.value,
+            role=change.role.value,
+            account=_reference(evidence, change.name),
+            by=_reference(evidence, change.by),
+        )
+        evidence.log.append_within(db, [encode(entry)])
+
+    return within
+
+
+def logged(evidence: Evidence, names: Iterable[str]) -> dict[str, tuple[Role, bool]]:
+    """Return the role of each account, and whether it is closed, as the log tells it.
+
+    One that the log does not know is not in the answer: nobody made it by the doors.
+    """
+    told: dict[str, tuple[Role, bool]] = {}
+    for entry in evidence.log.entries(0, evidence.log.head().size):
+        if _MARK in entry and isinstance(change := read_entry(entry), AccountChanged):
+            told[change.account] = Role(change.role), change.change == What.CLOSED.value
+    references = {name: _reference(evidence, name) for name in names}
+    return {name: told[place] for name, place in references.items() if place in told}
+
+
+def _reference(evidence: Evidence, name: str) -> str:
+    return named(evidence, _ACCOUNTS, "account", name)
