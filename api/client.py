@@ -66,7 +66,7 @@ class Client:
             ApiUnreachable: not at all.
         """
         given = {name: str(value) for name, value in parameters.items() if value is not None}
-        return self.call("GET", path, parameters=given).json()
+        return self.call("GET", path, parameters=given or None).json()
 
     def post(self, path: str, body: Json) -> Any:  # noqa: ANN401 - any JSON
         """Send a body and return what the route answers; raises as ``get``."""

@@ -11,6 +11,7 @@ from consent.catalogue import Catalogue
 from consent.levels import Level
 from federation.coordinator.desk import PoolView
 from federation.coordinator.runs import Run, RunState, Submission
+from federation.plan_base import Kind
 
 
 class Price(Wire):
@@ -30,7 +31,7 @@ class RunSummary(Wire):
     """One run in a list."""
 
     id: str
-    kind: Literal["question", "training", "evaluation"]
+    kind: Kind
     purpose: str
     state: RunState
     asker: str

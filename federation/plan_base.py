@@ -1,13 +1,15 @@
 """What every plan has, and the words its parts are written in. All of a plan is public."""
 
 from itertools import pairwise
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from privacy.planning import LEAST_RHO, MOST_RHO
 from privacy.units import PrivacyUnit
 
+Kind = Literal["question", "training", "evaluation", "cube"]
+"""Every kind of plan; `federation.plans.AnyPlan` is their union."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Loss = Annotated[float, Field(ge=LEAST_RHO, le=MOST_RHO, allow_inf_nan=False)]

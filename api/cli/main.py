@@ -25,7 +25,8 @@ from api.cli import (
 )
 from api.cli.exits import KNOWN, Exit, exit_of
 from api.cli.options import AsJson
-from api.demo.run import Options, run_demo
+from api.demo.chapters import Options
+from api.demo.run import run_demo
 from api.server import serve as serve_api
 from api.settings import Settings
 from api.up import Options as UpOptions

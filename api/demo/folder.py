@@ -1,4 +1,4 @@
-"""Reading a demo folder: a catalogue, the departments' views and policies, and three requests."""
+"""Reading a demo folder: a catalogue, the departments' views and policies, and its requests."""
 
 import tomllib
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from api.demo.errors import FolderInvalid
-from api.plan_requests import QuestionRequest, TrainingRequest
+from api.plan_requests import CubeRequest, QuestionRequest, TrainingRequest
 from consent.catalogue import Catalogue, load_catalogue
 from federation.coordinator.policy import load_policy as load_coordinator_policy
 from federation.node.policy import load_policy as load_node_policy
@@ -35,6 +35,7 @@ class DemoFolder:
 
     register: the SQL of the consent register; ``{data}`` in it is the folder ``data``.
     question, training, refused: the three requests, as the API takes them.
+    cube: a fourth, if the folder has one, with the training's target among its fields.
     """
 
     path: Path
@@ -46,6 +47,7 @@ class DemoFolder:
     question: QuestionRequest
     training: TrainingRequest
     refused: QuestionRequest
+    cube: CubeRequest | None
 
 
 def read_folder(path: Path) -> DemoFolder:
@@ -60,6 +62,7 @@ def read_folder(path: Path) -> DemoFolder:
     catalogue = load_catalogue(_file(path, "catalogue.toml"))
     policy = _file(path, "policy.toml")
     load_coordinator_policy(policy)
+    training = _request(_file(path, "training.toml"), TrainingRequest)
     return DemoFolder(
         path=path,
         catalogue=catalogue,
@@ -68,8 +71,9 @@ def read_folder(path: Path) -> DemoFolder:
         data=_folder(path, "data"),
         departments=_departments(path, catalogue),
         question=_request(_file(path, "question.toml"), QuestionRequest),
-        training=_request(_file(path, "training.toml"), TrainingRequest),
+        training=training,
         refused=_request(_file(path, "refused.toml"), QuestionRequest),
+        cube=_cube(path / "cube.toml", training.target),
     )
 
 
@@ -88,6 +92,15 @@ def _departments(path: Path, catalogue: Catalogue) -> Mapping[str, DepartmentFol
         )
         load_node_policy(found[name].policy)
     return found
+
+
+def _cube(file: Path, target: str) -> CubeRequest | None:
+    if not file.is_file():  # a firm of two departments has none to deal
+        return None
+    cube = _request(file, CubeRequest)
+    if target not in cube.fields:
+        raise FolderInvalid(file, f"its fields lack {target}, the target of training.toml: add it")
+    return cube
 
 
 def _request(file: Path, shape: type[Request]) -> Request:

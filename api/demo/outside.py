@@ -23,6 +23,7 @@ from consent.store import Register
 from federation import training_layout
 from federation.node.columns import Column, absent_column, closed, numpy_column, present
 from federation.node.features import design
+from federation.plans import AnyPlan
 from federation.training_plan import TrainingPlan
 from federation.updates import held_inputs
 from models.architectures import Architecture
@@ -67,9 +68,10 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Rows:
+class Rows:
     """Permitted columns, in the shape of the node's own Records, which only a node may open."""
 
+    fields: tuple[Field, ...]
     client_ids: tuple[str, ...] = field(repr=False)
     columns: Mapping[str, Column] = field(repr=False)
 
@@ -83,7 +85,7 @@ class Consent:
     fields: tuple[Field, ...]
 
 
-def consent_of(register: Register, catalogue: Catalogue, plan: TrainingPlan, now: int) -> Consent:
+def consent_of(register: Register, catalogue: Catalogue, plan: AnyPlan, now: int) -> Consent:
     """Ask the register what a plan may use, as a node does: by pseudonym, level and purpose.
 
     Args:
@@ -138,8 +140,8 @@ def compare(
     architecture = training_layout.architecture_of(plan, catalogue)
     held_out = {d: _rows(split.held_out, consent) for d, split in cohort.items()}
 
-    def score(rows: _Rows, views: Mapping[str, _Rows]) -> Scores:
-        labels, features = _labels(rows, plan), _features(rows, plan, catalogue)
+    def score(rows: Rows, views: Mapping[str, Rows]) -> Scores:
+        labels, features = labels_of(rows, plan.target), _features(rows, plan, catalogue)
         seen = {d: _features(view, plan, catalogue) for d, view in views.items()}
         return Scores(
             alone={d: _auc(architecture, alone[d], seen[d], labels) for d in views},
@@ -147,12 +149,22 @@ def compare(
             without_noise=_auc(architecture, without_noise, features, labels),
         )
 
-    everyone = sorted(set().union(*(part.client_ids for part in held_out.values())))
-    views = {d: _joined([part], everyone, consent.fields) for d, part in held_out.items()}
+    together = _joined([*held_out.values()])
+    views = {d: _joined([part], together.client_ids) for d, part in held_out.items()}
     return Comparison(
-        everyone=score(_joined([*views.values()], everyone, consent.fields), views),
+        everyone=score(together, views),
         departments={d: score(part, {d: part}) for d, part in held_out.items()},
     )
+
+
+def held_out_together(rows: Mapping[str, Split], consent: Consent) -> Rows:
+    """Put the fields of every client that no node was given side by side, closed as consent does.
+
+    Args:
+        rows: every department, split.
+        consent: from :func:`consent_of`; its fields are the columns.
+    """
+    return _joined([_rows(split.held_out, consent) for split in rows.values()])
 
 
 def _counted(table: pa.Table, consent: Consent, plan: TrainingPlan) -> pa.Table:
@@ -164,7 +176,7 @@ def _counted(table: pa.Table, consent: Consent, plan: TrainingPlan) -> pa.Table:
     return table.filter(pa.array(households >= 0))
 
 
-def _rows(table: pa.Table, consent: Consent) -> _Rows:
+def _rows(table: pa.Table, consent: Consent) -> Rows:
     """Close what the register closes, cell by cell."""
     ids = tuple(table.column(CLIENT).to_pylist())
     opened = consent.permit.open_fields(pseudonyms(consent.key, ids))
@@ -177,11 +189,13 @@ def _rows(table: pa.Table, consent: Consent) -> _Rows:
         )
         for place, f in enumerate(consent.fields)
     }
-    return _Rows(client_ids=ids, columns=columns)
+    return Rows(fields=consent.fields, client_ids=ids, columns=columns)
 
 
-def _joined(parts: Sequence[_Rows], ids: Sequence[str], fields: Sequence[Field]) -> _Rows:
+def _joined(parts: Sequence[Rows], clients: Sequence[str] | None = None) -> Rows:
     """Put each client's fields side by side; where two departments hold one, the first gives it."""
+    ids = clients or sorted(set().union(*(part.client_ids for part in parts)))
+    fields = parts[0].fields
     place = {client: row for row, client in enumerate(ids)}
     columns = {f.name: absent_column(f, len(ids)) for f in fields}
     for part in reversed(parts):
@@ -189,23 +203,23 @@ def _joined(parts: Sequence[_Rows], ids: Sequence[str], fields: Sequence[Field])
         for name, column in part.columns.items():
             there = present(column)
             columns[name][rows[there]] = column[there]
-    return _Rows(client_ids=tuple(ids), columns=columns)
+    return Rows(fields=fields, client_ids=tuple(ids), columns=columns)
 
 
-def _features(rows: _Rows, plan: TrainingPlan, catalogue: Catalogue) -> Features:
+def _features(rows: Rows, plan: TrainingPlan, catalogue: Catalogue) -> Features:
     like_records: Any = rows
     return design(like_records, training_layout.feature_fields(plan, catalogue))
 
 
-def _labels(rows: _Rows, plan: TrainingPlan) -> Labels:
+def labels_of(rows: Rows, target: str) -> Labels:
     """Return 0 or 1, and NaN where the target is closed or missing."""
-    target = rows.columns[plan.target]
-    return np.where(present(target), target, np.nan).astype(np.float32)
+    column = rows.columns[target]
+    return np.where(present(column), column, np.nan).astype(np.float32)
 
 
-def _examples(rows: _Rows, plan: TrainingPlan, catalogue: Catalogue) -> tuple[Features, Labels]:
+def _examples(rows: Rows, plan: TrainingPlan, catalogue: Catalogue) -> tuple[Features, Labels]:
     """Take the clients whose target is open and present, as a node does."""
-    labels = _labels(rows, plan)
+    labels = labels_of(rows, plan.target)
     labeled = ~np.isnan(labels)
     return _features(rows, plan, catalogue)[labeled], labels[labeled]
 
@@ -230,10 +244,13 @@ def _train(
 def _auc(
     architecture: Architecture, weights: Weights | None, features: Features, labels: Labels
 ) -> float | None:
+    return None if weights is None else exact_auc(labels, scores(architecture, weights, features))
+
+
+def exact_auc(labels: Labels, ranked: Weights) -> float | None:
+    """Return the AUC of the labeled among some clients; None where they are all of one class."""
     labeled = ~np.isnan(labels)
-    if weights is None:
-        return None
     try:
-        return auc(labels[labeled], scores(architecture, weights, features[labeled]))
+        return auc(labels[labeled], ranked[labeled])
     except OneClass:
         return None

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.table import Table
 
 from api.client import Json, Refusal
-from api.demo.outside import Comparison
+from api.demo.outside import Comparison, Scores
 from api.demo.people import Seeded
 from consent.catalogue import Catalogue, Field
 
@@ -104,6 +104,41 @@ def auc_table(comparison: Comparison, epsilon: float) -> Table:
     return table
 
 
+def joined_table(everyone: Scores, cube: float | None, epsilons: Mapping[str, float]) -> Table:
+    """Show what each way of learning ranks on every held-out client, best last; exact, outside.
+
+    Args:
+        everyone: of the training, and of each department alone without noise.
+        cube: of the released cube's linear model.
+        epsilons: that the training and the cube cost.
+    """
+    table = Table(title="What sharing brings: AUC on all held-out clients", title_justify="left")
+    table.caption = "Exact, outside the sandbox; a department alone sees its own fields, no noise."
+    table.add_column("Who learned")
+    table.add_column("AUC", justify="right")
+    table.add_column("", no_wrap=True)
+    lines = {f"{d}, alone": value for d, value in everyone.alone.items()}
+    lines[f"trained together, ε = {epsilons['training']:.3g}"] = everyone.federated
+    lines[f"one cube of all, ε = {epsilons['cube']:.3g}"] = cube
+    for name, value in sorted(lines.items(), key=lambda line: line[1] or 0.0):
+        table.add_row(name, _auc(value), bar(2 * (value or 0.5) - 1, 1.0))
+    return table
+
+
+def relations_table(pairs: Sequence[Json], catalogue: Catalogue, target: str) -> Table:
+    """Show what goes with a field most, of a cube's relations, the strongest first."""
+    title = f"What goes with: {catalogue.field(target).title}"
+    table = Table(title=escape(title), caption="in bits, ± 95 % of the noise", title_justify="left")
+    table.add_column("Field")
+    table.add_column("Mutual information", justify="right")
+    for pair in pairs:
+        told = pair["mutual_information"]
+        if target in pair["fields"]:
+            (other,) = set(pair["fields"]) - {target}
+            table.add_row(named(catalogue.field(other)), _entry(told))
+    return table
+
+
 def refusal_panel(refusal: Refusal, reason: str) -> Panel:
     """Show why a question was refused."""
     text = f"[bold]{escape(refusal.title)}[/] ({escape(refusal.code)})\n{escape(refusal.text)}"
@@ -147,9 +182,9 @@ def _entry(entry: Any) -> str:  # noqa: ANN401 - a figure of an answer, or a lis
         return "\n".join(_part(part) for part in entry)
     if "note" in entry:
         return str(entry["note"])
-    if "low" in entry:
-        return f"{entry['value']:,.4g} ({entry['low']:,.4g} to {entry['high']:,.4g})"
-    return figure(entry["value"], entry["half_width"])
+    if "half_width" in entry:
+        return figure(entry["value"], entry["half_width"])
+    return f"{entry['value']:,.4g} ({entry['low']:,.4g} to {entry['high']:,.4g})"
 
 
 def _part(part: Mapping[str, Any]) -> str:

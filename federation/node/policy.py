@@ -19,13 +19,13 @@
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from federation.budgets import NOT_STATED, EpsilonBudget, Reason, budgets_of, check_order
 from federation.errors import PolicyRefusal
-from federation.plan_base import Name
+from federation.plan_base import Kind, Name
 from federation.plans import AnyPlan
 from federation.settings_file import read_settings
 from privacy.windows import Budgets
@@ -65,7 +65,7 @@ class Policy(Limits):
     A purpose may be given one ε, which is for life, or limits of its own.
     """
 
-    kinds: frozenset[Literal["question", "training", "cube", "evaluation"]] = Field(min_length=1)
+    kinds: frozenset[Kind] = Field(min_length=1)
     minimum_cohort: int = Field(default=2, ge=2)
     minimum_tolerance: int = Field(default=1, ge=0)
     max_rho: float = Field(gt=0, le=100)

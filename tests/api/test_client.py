@@ -119,3 +119,11 @@ def test_the_pool_of_a_purpose_is_found() -> None:
     pools = [{"pool": "firm"}, {"pool": "firm/insight", "spent_epsilon": 1.0}]
     found = client(lambda _request: httpx.Response(200, json=pools)).budget("insight")
     assert found["spent_epsilon"] == 1.0
+
+
+def test_a_question_mark_in_a_path_keeps_what_follows_it() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json=request.url.params.multi_items())
+
+    asked = client(answer).get("/cubes/1/model?target=age&feature=sex&feature=education")
+    assert asked == [["target", "age"], ["feature", "sex"], ["feature", "education"]]

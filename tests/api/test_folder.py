@@ -72,3 +72,26 @@ def test_a_department_the_catalogue_does_not_know_is_named(tiny_folder: Path) ->
     (tiny_folder / "departments" / "treasury").mkdir()
     with pytest.raises(FolderInvalid, match="treasury"):
         read_folder(tiny_folder)
+
+
+CUBE = """
+purpose = "bond_model"
+fields = ["buys_bonds", "income"]
+clients = 1024
+epsilon = 1.0
+reason = "what goes with buying bonds"
+"""
+
+
+def test_a_folder_may_have_a_cube(tiny_folder: Path) -> None:
+    assert read_folder(tiny_folder).cube is None
+    (tiny_folder / "cube.toml").write_text(CUBE)
+    cube = read_folder(tiny_folder).cube
+    assert cube is not None
+    assert cube.fields == ("buys_bonds", "income")
+
+
+def test_a_cube_that_lacks_what_the_training_learns_is_told_so(tiny_folder: Path) -> None:
+    (tiny_folder / "cube.toml").write_text(CUBE.replace("buys_bonds", "region"))
+    with pytest.raises(FolderInvalid, match="buys_bonds"):
+        read_folder(tiny_folder)

@@ -11,8 +11,10 @@ from api.demo.show import (
     bar,
     cost_line,
     figure,
+    joined_table,
     question_table,
     refusal_panel,
+    relations_table,
     say,
     where_lines,
 )
@@ -131,3 +133,23 @@ def test_a_command_to_copy_is_not_broken_into_lines() -> None:
     out = StringIO()
     say(Console(file=out, width=20), "x" * 90 + " [0]")
     assert out.getvalue() == "x" * 90 + " [0]\n"
+
+
+def test_what_sharing_brings_is_shown_worst_first() -> None:
+    everyone = Scores(alone={"lending": 0.71, "wealth": None}, federated=0.8, without_noise=0.81)
+    shown = text(joined_table(everyone, 0.87, {"training": 2.0, "cube": 1.0}))
+    places = [shown.index(part) for part in ("wealth", "lending", "ε = 2", "ε = 1")]
+    assert places == sorted(places)
+    assert "OUTSIDE" in shown.upper()
+
+
+def test_only_what_goes_with_the_target_is_shown(catalogue: Catalogue) -> None:
+    told = {"value": 0.31, "half_width": 0.07, "bias": 0.01}
+    pairs = [
+        {"fields": ["buys_bonds", "income"], "mutual_information": told},
+        {"fields": ["income", "region"], "mutual_information": {"note": "too few"}},
+        {"fields": ["region", "buys_bonds"], "mutual_information": {"note": "too few"}},
+    ]
+    shown = text(relations_table(pairs, catalogue, "buys_bonds"))
+    assert "0.310 ± 0.070" in shown
+    assert shown.count("too few") == 1

@@ -2,13 +2,15 @@
 
 import json
 from fractions import Fraction
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from federation.errors import PlanInvalid
-from federation.plans import canonical, digest, owners_save, read_plan
+from federation.plan_base import Kind
+from federation.plans import AnyPlan, canonical, digest, owners_save, read_plan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
 
@@ -34,6 +36,11 @@ TRAINING = {
     "rounds": 4,
     "local_steps": 10,
 }
+
+
+def test_every_kind_of_plan_is_a_kind_that_policies_and_the_wire_know() -> None:
+    kinds = [plan.model_fields["kind"].default for plan in get_args(AnyPlan)]
+    assert sorted(kinds) == sorted(get_args(Kind))
 
 
 def test_a_plan_survives_its_own_bytes_and_keeps_its_name() -> None:
