@@ -40,6 +40,7 @@ from api.routes import (
     sign_in,
     stages,
     studio,
+    sweeps,
     trainings,
     withdrawals,
 )
@@ -56,6 +57,7 @@ ROUTES = (
     cubes,
     live,
     trainings,
+    sweeps,
     studio,
     approvals,
     budget,

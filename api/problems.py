@@ -177,6 +177,8 @@ TABLE: Final[dict[type[Exception], Kind]] = {
     # its coordinator
     coordinator.MonitorUnknown: _kind(_GONE, "monitor-unknown", "No such monitor"),
     coordinator.MonitorRefused: _kind(_BAD, "monitor-refused", "It cannot be watched"),
+    coordinator.SweepUnknown: _kind(_GONE, "sweep-unknown", "No such sweep"),
+    coordinator.SweepRefused: _kind(_BAD, "sweep-refused", "These recipes cannot be tried"),
     coordinator.SqlRefused: _kind(_BAD, "sql-refused", "The SQL is not understood"),
     coordinator.FilterTooNarrow: _kind(_NO, "filter-too-narrow", "The filter is too narrow"),
     coordinator.NoPastModel: _kind(_CLASH, "no-past-model", "No evidence that it can be reached"),

@@ -21,6 +21,7 @@ from api.cli import (
     overseeing,
     people,
     planning,
+    sweeping,
     watching,
 )
 from api.cli.exits import KNOWN, Exit, exit_of
@@ -54,6 +55,7 @@ app.add_typer(node.app, epilog=EPILOG)
 app.add_typer(people.app, epilog=EPILOG)
 app.add_typer(cube.app, epilog=EPILOG)
 app.add_typer(watching.app, epilog=EPILOG)
+app.add_typer(sweeping.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     asking.ask,
     asking.train,

@@ -44,7 +44,7 @@ from federation.coordinator.sessions import (
     remember,
 )
 from federation.coordinator.settings import CoordinatorSettings
-from federation.coordinator.tending import tend
+from federation.coordinator.tending import after_a_run, tend
 from federation.coordinator.trainings import Trainings
 from federation.cube_plan import CubePlan
 from federation.errors import (
@@ -102,6 +102,7 @@ class Dispatcher:
             self._gather()
             return False
         carry_out(run, self)
+        after_a_run(self.desk, datetime.now(UTC))
         publish(self.desk.evidence)
         return True
 

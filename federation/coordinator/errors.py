@@ -164,6 +164,22 @@ class MonitorRefused(FederationError):
         self.reason = reason
 
 
+class SweepUnknown(FederationError):
+    """There is no sweep with this id."""
+
+    def __init__(self, sweep: str) -> None:
+        super().__init__(f"There is no sweep {sweep!r}. List the sweeps to find its id.")
+        self.sweep = sweep
+
+
+class SweepRefused(FederationError):
+    """Recipes that cannot be tried together; `reason` says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"These recipes cannot be tried: {reason}. Change the sweep.")
+        self.reason = reason
+
+
 class NoPastModel(FederationError):
     """No comparable model of the past is known to have reached the AUC that is wanted.
 

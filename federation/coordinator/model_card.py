@@ -16,6 +16,7 @@ from federation.coordinator.intervals import NOT_STATED
 from federation.coordinator.model_book import Model
 from federation.coordinator.model_limits import limits_of
 from federation.coordinator.registry import Stage
+from federation.coordinator.sweeps import Sweeps
 from federation.coordinator.withdrawals import withdrawn_since
 from federation.evaluation_plan import EvaluationPlan
 from federation.plans import read_plan
@@ -67,7 +68,7 @@ def card_of(model: Model, desk: Desk) -> Json:
         "reason": plan.reason,
         "took_part": list(plan.cohort),
         "fields": [_field(name, catalogue) for name in plan.features],
-        "privacy": _privacy(label),
+        "privacy": _privacy(label) | _tuned(version.run, desk),
         "recipe": _recipe(model, catalogue),
         "evaluations": evaluations,
         "explanations": _evaluations(model, desk, explain=True),
@@ -164,6 +165,15 @@ def _privacy(label: Json) -> Json:
     )
     told = {key: label.get(key, NOT_STATED) for key in keys}
     return told | {"odds": _odds(label)}
+
+
+def _tuned(run: str, desk: Desk) -> Json:
+    """Say that a version was one of several recipes that were tried on real data, if it was."""
+    found = Sweeps(desk.engine).of_training(run)
+    if found is None:
+        return {}
+    tried = f"one of {len(found.plans)} recipes of sweep {found.id}, each priced by itself"
+    return {"tuning_on_real_data": tried}
 
 
 def _odds(label: Json) -> Json | str:

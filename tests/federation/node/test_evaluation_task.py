@@ -112,7 +112,8 @@ def test_removing_a_client_everywhere_moves_the_counts_by_at_most_their_sensitiv
 ) -> None:
     firm, file = model
     plan = planned(firm, file, owned=owned, holdout=holdout)
-    assert max(moved(firm, plan, file)) == 1  # the bound is tight
+    furthest = max(moved(firm, plan, file))
+    assert furthest == 1 or (holdout and furthest < 1)  # tight, unless none of them was held out
 
 
 def test_whom_a_training_holds_out_is_evaluated_and_nobody_else(model: tuple[Any, bytes]) -> None:
