@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
@@ -27,6 +28,7 @@ from api.people.csrf import check_csrf
 from api.people.errors import PersonUnknown
 from api.people.roles import STAFF_ROLES, Caller, Role
 from api.people.sessions import current, people_of
+from federation.coordinator.steward_acts import StewardActs, What
 
 TOKEN_BYTES = 32
 
@@ -156,11 +158,17 @@ def only(*roles: Role) -> Callable[[Caller], Caller]:
     return check
 
 
-def of_client(client_id: str, caller: AnyCaller) -> Caller:
-    """Let stewards in, and the client whose doors these are; NotAllowed for any other."""
+def of_client(client_id: str, caller: AnyCaller, request: Request) -> Caller:
+    """Let stewards in, and the client whose doors these are; NotAllowed for any other.
+
+    That a steward looked is written down, for the client to see.
+    """
     own = caller.role is Role.CLIENT and caller.client_id == client_id
     if caller.role is not Role.STEWARD and not own:
         raise NotAllowed(caller.role, "steward, or the client's own account")
+    if not own and request.method == "GET":
+        acts = StewardActs(request.app.state.desk.engine)
+        acts.note(caller.name, client_id, What.LOOKED, at=datetime.now(UTC))
     return caller
 
 

@@ -68,6 +68,13 @@ class Client:
         given = {name: str(value) for name, value in parameters.items() if value is not None}
         return self.call("GET", path, parameters=given or None).json()
 
+    def every(self, path: str) -> list[Any]:
+        """Return all lines of a list, page after page; raises as ``get``."""
+        answer = self.call("GET", path)
+        found: list[Any] = answer.json()
+        further = answer.links.get("next")
+        return found + (self.every(further["url"]) if further else [])
+
     def post(self, path: str, body: Json) -> Any:  # noqa: ANN401 - any JSON
         """Send a body and return what the route answers; raises as ``get``."""
         return self.call("POST", path, body=body).json()

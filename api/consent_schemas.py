@@ -1,5 +1,6 @@
 """The wire of the consent service: receipts, uses, erasures, level proofs, the transparency log."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
@@ -7,9 +8,11 @@ from pydantic import AwareDatetime, ConfigDict, Field, JsonValue, StrictInt
 
 from api.schemas import LevelView
 from api.wire import Wire
+from consent.events import Kind
 from consent.receipts import rfc3339
 from consent.register import Standing
 from federation.coordinator.consent_desk import Acknowledged
+from federation.coordinator.steward_acts import Act, What
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -101,6 +104,24 @@ class Uses(Wire):
     """Where a client was counted, newest first. Whether rows were held, only departments know."""
 
     uses: tuple[UseView, ...]
+
+
+class ActView(Wire):
+    """What a steward did for a client."""
+
+    number: int
+    at: str
+    who: str
+    what: What
+    client: str | None = Field(description="null once the client is erased")
+    kind: Kind | None = Field(description="of the change, if there was one")
+    level: int | None
+    purpose: str
+
+    @classmethod
+    def of(cls, act: Act) -> Self:
+        """Show an act."""
+        return cls.model_validate(asdict(act) | {"at": rfc3339(act.at)})
 
 
 class WithdrawnView(Wire):

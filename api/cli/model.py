@@ -33,7 +33,7 @@ Out = Annotated[Path, typer.Option("--out", help="The file to write.")]
 @app.command("list")
 def list_models(*, api: Api, token: Token, as_json: AsJson = False) -> None:
     """List every version of every model, newest first."""
-    models = connect(api, token).get("/api/v1/models")
+    models = connect(api, token).every("/api/v1/models?limit=200")
     say_json(models) if as_json else Console().print(models_table(models))
 
 

@@ -50,7 +50,7 @@ def approve(
 
 def withdrawals(*, api: Api, token: Token, as_json: AsJson = False) -> None:
     """Say of each release roughly how many of its clients have withdrawn since."""
-    found = connect(api, token).get("/api/v1/withdrawals")
+    found = connect(api, token).every("/api/v1/withdrawals?limit=200")
     say_json(found) if as_json else Console().print(withdrawals_table(found))
 
 

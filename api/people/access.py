@@ -92,6 +92,8 @@ ACCESS: Final[Mapping[str, Who | None]] = {
     f"PUT {_CLIENT}": STEWARD,
     f"GET {_CLIENT}/receipts": OWN,
     f"GET {_CLIENT}/uses": OWN,
+    f"GET {_CLIENT}/steward-acts": OWN,
+    "GET /api/v1/steward-acts": STEWARD,
     f"POST {_CLIENT}/level-proof": OWN,
     f"DELETE {_CLIENT}": STEWARD,
     "GET /api/v1/withdrawals": OVERSEERS,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response
 from api.auth import Officer, Overseer
 from api.desk_schemas import ApprovalView, OpinionRequest
 from api.idempotency import Answer, OnlyOnce
+from api.paging import OnePage
 from api.routes.desk import RUN, OpenDesk, RunId
 from federation.coordinator.approvals import approval_of, give_opinion, settle, settle_all
 from federation.coordinator.runs import Run
@@ -19,18 +20,15 @@ router = APIRouter(tags=["approvals"])
 def list_approvals(
     desk: OpenDesk,
     caller: Overseer,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    page: OnePage,
     after: Annotated[str | None, Query(pattern=RUN, description="a run of the last page")] = None,
 ) -> list[ApprovalView]:
     """Return the runs that wait for approval, oldest first; ``Link`` leads to the next page."""
     begun = -1 if after is None else desk.runs.get(after).accepted_at
     waiting = sorted(settle_all(desk, datetime.now(UTC)), key=_age)
     left = [run for run in waiting if _age(run) > (begun, after or "")]
-    if len(left) > limit:
-        further = f"/api/v1/approvals?limit={limit}&after={left[limit - 1].id}"
-        response.headers["Link"] = f'<{further}>; rel="next"'
-    return [ApprovalView.of(approval_of(run, desk, viewer=caller.name)) for run in left[:limit]]
+    runs = page.of(left, lambda run: run.id, by="after")
+    return [ApprovalView.of(approval_of(run, desk, viewer=caller.name)) for run in runs]
 
 
 @router.get("/api/v1/approvals/{run_id}")

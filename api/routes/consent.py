@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Response
 from api.auth import OfClient, Steward
 from api.consent_schemas import ChangeAcknowledged, ClientEntry, LevelRequest, StandingView
 from api.idempotency import Answer, OnlyOnce
+from api.people.roles import Role
 from api.routes.desk import OpenDesk
 from api.schemas import LevelView
 from consent import events
@@ -20,6 +21,7 @@ from consent.events import (
     WithdrawObjection,
 )
 from federation.coordinator import consent_desk
+from federation.coordinator.steward_acts import StewardActs, What
 
 router = APIRouter(tags=["consent"])
 
@@ -37,8 +39,12 @@ def _changing(desk: OpenDesk, caller: OfClient, once: OnlyOnce) -> Changing:
 
     def change(asked: events.Request, body: LevelRequest | None) -> Response:
         def work() -> Answer:
-            done = ChangeAcknowledged.of(consent_desk.change(asked, desk, now=datetime.now(UTC)))
-            return Answer(body=done.model_dump_json().encode())
+            now = datetime.now(UTC)
+            done = consent_desk.change(asked, desk, now=now)
+            if caller.role is Role.STEWARD:
+                acts = StewardActs(desk.engine)
+                acts.note(caller.name, asked.client, What.CHANGED, at=now, epoch=done.epoch)
+            return Answer(body=ChangeAcknowledged.of(done).model_dump_json().encode())
 
         return once.do(caller, body, work)
 
@@ -98,8 +104,10 @@ def take_family_objection_back(client_id: str, change: Change) -> Response:
 
 @router.put(CLIENT)
 def enter_client(
-    client_id: str, body: ClientEntry, desk: OpenDesk, _caller: Steward
+    client_id: str, body: ClientEntry, desk: OpenDesk, caller: Steward
 ) -> StandingView:
     """Enter a client at level 0; one whom the register knows keeps what is in force."""
     now = datetime.now(UTC)
-    return StandingView.of(consent_desk.enter(client_id, body.household, desk, now=now), now=now)
+    entered = consent_desk.enter(client_id, body.household, desk, now=now)
+    StewardActs(desk.engine).note(caller.name, client_id, What.ENTERED, at=now)
+    return StandingView.of(entered, now=now)

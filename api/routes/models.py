@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import HTMLResponse
 
 from api.auth import Staff, Trainer
 from api.cards.page import card_page
 from api.model_schemas import ModelHistory, ModelSummary, ModelView, StageRequest, StageView
-from api.routes.desk import OpenDesk
+from api.paging import OnePage
+from api.routes.desk import RUN, OpenDesk
 from consent.purposes import NAME
 from federation.coordinator.evidence_log import log_stage
 from federation.coordinator.model_book import model_of, models_of, onnx_of, weights_of
@@ -30,9 +31,16 @@ VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="from 1")]
 
 
 @router.get("/api/v1/models")
-def list_models(desk: OpenDesk, _caller: Staff) -> list[ModelSummary]:
-    """Return every version of every model, newest first."""
-    return [ModelSummary.of(model) for model in models_of(desk.runs, desk.registry)]
+def list_models(
+    desk: OpenDesk,
+    _caller: Staff,
+    page: OnePage,
+    before: Annotated[str | None, Query(pattern=RUN, description="a version's run")] = None,
+) -> list[ModelSummary]:
+    """Return every version of every model, newest first; ``Link`` leads to the next page."""
+    found = models_of(desk.runs, desk.registry, limit=page.enough, before=before)
+    shown = page.of(found, lambda one: one.run.id)
+    return [ModelSummary.of(model) for model in shown]
 
 
 @router.get("/api/v1/models/{name}")

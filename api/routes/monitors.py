@@ -3,11 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.auth import Asker, Staff
 from api.idempotency import Answer, OnlyOnce
 from api.monitor_schemas import MonitorRequest, MonitorView
+from api.paging import OnePage
 from api.routes.desk import RUN, OpenDesk
 from federation.coordinator.monitors import Monitors
 from federation.coordinator.watching import stop, watch
@@ -45,9 +46,18 @@ def save_monitor(
 
 
 @router.get("/api/v1/monitors")
-def list_monitors(desk: OpenDesk, _caller: Staff) -> list[MonitorView]:
-    """Return every monitor, the newest first."""
-    return [MonitorView.of(monitor) for monitor in Monitors(desk.engine).all()]
+def list_monitors(
+    desk: OpenDesk,
+    _caller: Staff,
+    page: OnePage,
+    before: Annotated[
+        str | None, Query(pattern=RUN, description="a monitor of the last page")
+    ] = None,
+) -> list[MonitorView]:
+    """Return every monitor, the newest first; ``Link`` leads to the next page."""
+    found = Monitors(desk.engine).all(limit=page.enough, before=before)
+    shown = page.of(found, lambda one: one.id)
+    return [MonitorView.of(monitor) for monitor in shown]
 
 
 @router.get("/api/v1/monitors/{run_id}")

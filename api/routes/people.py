@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from api.auth import Overseer, only
+from api.paging import OnePage
 from api.people.accounts import NAME, Person
 from api.people.errors import GrantRefused, PersonExists
 from api.people.people import People
@@ -28,16 +29,13 @@ PersonName = Annotated[str, Path(pattern=NAME)]
 def list_people(
     people: OpenPeople,
     _caller: Overseer,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    page: OnePage,
     after: Annotated[str, Query(pattern=NAME + "|^$", description="the last page's last")] = "",
 ) -> list[PersonView]:
     """Return accounts by name; ``Link`` leads to the next page."""
-    found = people.accounts.page(limit=limit + 1, after=after)
-    if len(found) > limit:
-        further = f"/api/v1/people?limit={limit}&after={found[limit - 1].name}"
-        response.headers["Link"] = f'<{further}>; rel="next"'
-    return [PersonView.of(person) for person in found[:limit]]
+    found = people.accounts.page(limit=page.enough, after=after)
+    shown = page.of(found, lambda one: one.name, by="after")
+    return [PersonView.of(person) for person in shown]
 
 
 @router.post("/api/v1/people", status_code=HTTPStatus.CREATED)

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.auth import Asker, Staff, Trainer
 from api.idempotency import Answer, Once, OnlyOnce
+from api.paging import OnePage
 from api.people.roles import Caller
 from api.plan_requests import (
     EvaluationRequest,
@@ -90,16 +91,13 @@ def explain(body: PlanRequest, desk: OpenDesk, _caller: Staff) -> ExplanationVie
 def list_runs(
     desk: OpenDesk,
     _caller: Staff,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    page: OnePage,
     before: Annotated[str | None, Query(pattern=RUN, description="a run of the last page")] = None,
 ) -> list[RunSummary]:
     """Return the newest runs, newest first, without results; ``Link`` leads to the next page."""
-    runs = desk.runs.latest(limit=limit + 1, before=before)
-    if len(runs) > limit:
-        further = f"/api/v1/runs?limit={limit}&before={runs[limit - 1].id}"
-        response.headers["Link"] = f'<{further}>; rel="next"'
-    return [RunSummary.of(run) for run in runs[:limit]]
+    found = desk.runs.latest(limit=page.enough, before=before)
+    runs = page.of(found, lambda run: run.id)
+    return [RunSummary.of(run) for run in runs]
 
 
 @router.get("/api/v1/runs/{run_id}")

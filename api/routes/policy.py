@@ -9,6 +9,7 @@ from fastapi import APIRouter, Body, Header, Path, Query, Request, Response
 from api.auth import Officer, Overseer, Staff
 from api.errors import IfMatchNeeded
 from api.idempotency import Answer, OnlyOnce
+from api.paging import OnePage
 from api.policy_schemas import EXAMPLE, DecisionRequest, ProposalView
 from api.routes.desk import RUN, OpenDesk
 from federation.coordinator.policy import Policy
@@ -72,17 +73,14 @@ def change_policy(
 def list_proposals(
     desk: OpenDesk,
     caller: Overseer,
-    response: Response,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    page: OnePage,
     before: Annotated[str | None, Query(pattern=RUN)] = None,
 ) -> list[ProposalView]:
     """Return the newest proposals, newest first; ``Link`` leads to the next page."""
-    found = Proposals(desk.engine).latest(limit=limit + 1, before=before)
-    if len(found) > limit:
-        further = f"{PLACE}?limit={limit}&before={found[limit - 1].id}"
-        response.headers["Link"] = f'<{further}>; rel="next"'
+    found = Proposals(desk.engine).latest(limit=page.enough, before=before)
+    shown = page.of(found, lambda one: one.id)
     now = datetime.now(UTC)
-    by_now = (settled(proposal, desk, now) for proposal in found[:limit])
+    by_now = (settled(proposal, desk, now) for proposal in shown)
     return [ProposalView.of(proposal, desk, viewer=caller.name) for proposal in by_now]
 
 

@@ -102,13 +102,22 @@ def enter(client_id: str, household_id: str, desk: Desk, *, now: datetime) -> St
     return desk.register.standing(client_id)
 
 
-def receipts_of(client_id: str, desk: Desk, *, now: datetime) -> list[str]:
-    """Return a signed receipt of every change of a client, oldest first, each with its proof.
+def receipts_of(
+    client_id: str, desk: Desk, *, now: datetime, after: int = -1, limit: int | None = None
+) -> list[str]:
+    """Return a signed receipt of each change of a client, oldest first, each with its proof.
+
+    Args:
+        client_id: normalized (sensitive).
+        desk: of the coordinator.
+        now: with a time zone.
+        after: an epoch; only later changes.
+        limit: how many at most.
 
     Raises:
         InvalidClientId, UnknownClient: there is no such client.
     """
-    history = _told(client_id, desk)
+    history = [told for told in _told(client_id, desk) if told.event.seq > after][:limit]
     tree = _tree_with(max((t.salt.index for t in history if t.salt), default=-1), desk)
     signing, created = desk.evidence.keys.signing, int(now.timestamp())
     receipts = []

@@ -5,6 +5,7 @@ to the run's epoch. Whether a department held a row of the client, only that dep
 """
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from consent.catalogue import Catalogue
@@ -13,11 +14,14 @@ from consent.register import Standing
 from federation.coordinator.consent_log import standings_after
 from federation.coordinator.desk import Desk
 from federation.coordinator.receipt_forms import family_closed_at, open_fields
+from federation.coordinator.runs import Past
 from federation.cube_plan import CubePlan
 from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan, read_plan
 from federation.question_plan import QuestionPlan
 from federation.training_plan import TrainingPlan
+
+_AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +46,18 @@ class Use:
     known: bool
 
 
-def uses_of(client_id: str, desk: Desk) -> list[Use]:
+def uses_of(
+    client_id: str, desk: Desk, *, limit: int | None = None, before: str | None = None
+) -> list[Use]:
     """Return the releases that may have counted a client, newest first.
 
     A withdrawal takes the client out of every later one; those before it stand and stay listed.
+
+    Args:
+        client_id: normalized (sensitive).
+        desk: of the coordinator.
+        limit: how many at most; no more releases are read than it takes.
+        before: a run; only releases that came in before it.
 
     Raises:
         InvalidClientId, UnknownClient: there is no such client.
@@ -55,8 +67,10 @@ def uses_of(client_id: str, desk: Desk) -> list[Use]:
     changes = [event.seq for event in events]
     closed = family_closed_at(standings[changes[-1]].household, desk)
     catalogue, opened = desk.catalogue.digest(), _Opened(desk=desk, known={})
-    found = []
-    for past in desk.runs.released():
+    found: list[Use] = []
+    for past in _pasts(desk, before):
+        if len(found) == limit:
+            break
         place = bisect_right(changes, past.epoch)
         if not place:  # from before the client was entered
             continue
@@ -85,6 +99,13 @@ def uses_of(client_id: str, desk: Desk) -> list[Use]:
             )
         )
     return found
+
+
+def _pasts(desk: Desk, before: str | None) -> Iterator[Past]:
+    """Read releases, newest first, no more at once than are soon looked at."""
+    while part := desk.runs.released(limit=_AT_ONCE, before=before):
+        yield from part
+        before = part[-1].id
 
 
 def least_level(plan: AnyPlan, catalogue: Catalogue) -> Level:

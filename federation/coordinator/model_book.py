@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from hashlib import sha256
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,31 @@ class Model:
     stage: Staged | None
 
 
-def models_of(runs: Runs, registry: Registry, name: str | None = None) -> list[Model]:
+def models_of(
+    runs: Runs,
+    registry: Registry,
+    name: str | None = None,
+    *,
+    limit: int | None = None,
+    before: str | None = None,
+) -> list[Model]:
     """Return every released version, or those of one name, newest first.
+
+    Args:
+        runs: that trained them.
+        registry: of the versions.
+        name: of one model.
+        limit: how many at most.
+        before: a version's run; only versions that are older.
 
     Raises:
         ModelUnknown: no version of this name was released.
     """
-    found = [_model(version, registry, runs) for version in registry.all(name)]
-    released = [model for model in reversed(found) if model is not None]
+    versions = registry.all(name)[::-1]
+    if before is not None:
+        versions = list(dropwhile(lambda version: version.run != before, versions))[1:]
+    found = (_model(version, registry, runs) for version in versions)
+    released = list(islice((model for model in found if model is not None), limit))
     if name is not None and not released:
         raise ModelUnknown(name)
     return released

@@ -91,10 +91,13 @@ class Monitors:
             raise MonitorUnknown(monitor)
         return _monitor(row)
 
-    def all(self) -> list[Monitor]:
-        """Return every monitor, the newest first."""
+    def all(self, *, limit: int | None = None, before: str | None = None) -> list[Monitor]:
+        """Return monitors, the newest first; those older than ``before``, or MonitorUnknown."""
+        query = sa.select(_MONITORS).order_by(_MONITORS.c.number.desc()).limit(limit)
+        if before is not None:
+            known = sa.select(_MONITORS.c.number).where(_MONITORS.c.id == self.get(before).id)
+            query = query.where(_MONITORS.c.number < known.scalar_subquery())
         with self._engine.connect() as db:
-            query = sa.select(_MONITORS).order_by(_MONITORS.c.number.desc())
             return [_monitor(row) for row in db.execute(query)]
 
     def move(self, monitor: Monitor, **values: object) -> bool:

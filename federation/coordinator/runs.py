@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Engine, Row, func, insert, or_, select, update
+from sqlalchemy import Engine, Row, Select, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from federation.coordinator.run_table import METADATA, RUNS
@@ -157,15 +157,12 @@ class Runs:
 
     def latest(self, *, limit: int | None = 50, before: str | None = None) -> list[Run]:
         """Return the newest runs, newest first; those older than ``before``, or RunUnknown."""
-        query = select(RUNS).order_by(RUNS.c.number.desc()).limit(limit)
-        if before is not None:
-            place = select(RUNS.c.number).where(RUNS.c.id == self.get(before).id)
-            query = query.where(RUNS.c.number < place.scalar_subquery())
+        query = self._older(select(RUNS), before).limit(limit)
         with self._engine.connect() as db:
             return [_run(row) for row in db.execute(query)]
 
-    def released(self) -> list[Past]:
-        """Return every released run, newest first, without reading what any of them answered."""
+    def released(self, *, limit: int | None = None, before: str | None = None) -> list[Past]:
+        """Return released runs, newest first, without reading what any of them answered."""
         query = select(
             RUNS.c.id,
             RUNS.c.plan,
@@ -175,7 +172,7 @@ class Runs:
             func.coalesce(RUNS.c.result["model"].as_string(), "").label("model"),
         ).where(RUNS.c.state == RunState.RELEASED)
         with self._engine.connect() as db:
-            rows = db.execute(query.order_by(RUNS.c.number.desc()))
+            rows = db.execute(self._older(query, before).limit(limit))
             return [Past(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
     def by_request(self, request: str) -> Run | None:
@@ -265,6 +262,13 @@ class Runs:
             refusal={"code": code, "text": text},
             ended_at=now,
         )
+
+    def _older(self, query: Select[Any], before: str | None) -> Select[Any]:
+        """Order a query newest first, and keep to what is older than a run; RunUnknown."""
+        if before is not None:
+            place = select(RUNS.c.number).where(RUNS.c.id == self.get(before).id)
+            query = query.where(RUNS.c.number < place.scalar_subquery())
+        return query.order_by(RUNS.c.number.desc())
 
     def _in(self, state: RunState) -> list[Run]:
         query = select(RUNS).where(RUNS.c.state == state).order_by(RUNS.c.number)

@@ -50,8 +50,15 @@ class Withdrawn:
     clients: str
 
 
-def withdrawn_since(desk: Desk) -> list[Withdrawn]:
-    """Return every release with its bucket, newest first. For privacy officers and auditors.
+def withdrawn_since(
+    desk: Desk, *, limit: int | None = None, before: str | None = None
+) -> list[Withdrawn]:
+    """Return releases with their buckets, newest first. For privacy officers and auditors.
+
+    Args:
+        desk: of the coordinator.
+        limit: how many at most.
+        before: a run; only releases that came in before it.
 
     A bucket is exact, so whoever looks again and again sees when it changes: that somebody
     withdrew, which the epoch's number tells anyway, and never who.
@@ -59,7 +66,7 @@ def withdrawn_since(desk: Desk) -> list[Withdrawn]:
     spans = _spans(_gone(desk))
     catalogue = desk.catalogue.digest()
     found = []
-    for past in desk.runs.released():
+    for past in desk.runs.released(limit=limit, before=before):
         plan = read_plan(past.plan)
         known = plan.catalogue == catalogue
         level = least_level(plan, desk.catalogue) if known else Level.BASIC_ASSETS
