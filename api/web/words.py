@@ -33,6 +33,12 @@ STATES: Final[Mapping[str, str]] = {
     "released": _("Released"),
     "refused": _("Refused"),
 }
+MONITOR_STATES: Final[Mapping[str, str]] = {
+    "watching": _("watching"),
+    "ended": _("all its times are over"),
+    "stopped": _("stopped"),
+    "refused": _("refused"),
+}
 STAGES: Final[Mapping[str, str]] = {
     "on trial": _("on trial"),
     "in use": _("in use"),

@@ -11,22 +11,19 @@ from fastapi.responses import RedirectResponse
 from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
-from api.web.builder import EXACT, KINDS, ROWS, Draft, draft_again, draft_of, months, open_fields
+from api.web.builder import EXACT, KINDS, ROWS, Draft, draft_of, months, open_fields
 from api.web.caller import PageCaller
 from api.web.forms import Asked, Posted
 from api.web.language import language_of
 from api.web.page_route import PageRoute
+from api.web.pages.saved import asked_before, monitors, saved_questions
 from api.web.pricing import REFUSALS, Tag, cheaper, tag_of
 from api.web.render import page
 from api.web.screens import ASK, admit
-from api.web.words import FLAGS, asked, plan_in
-from federation.coordinator.desk import Desk, standing_answer, submit
-from federation.coordinator.runs import RunState
-from federation.plans import read_plan
-from federation.question_plan import QuestionPlan
+from api.web.words import FLAGS, MONITOR_STATES
+from federation.coordinator.desk import Desk, submit
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_SAVED = 6
 
 
 @router.get("/ask")
@@ -63,7 +60,7 @@ def _builder(
     note: str = "",
     refusal: Exception | None = None,
 ) -> Response:
-    tag, now = None, datetime.now(UTC)
+    tag, now, language = None, datetime.now(UTC), language_of(request)
     if refusal is None:
         try:
             tag = tag_of(draft, desk, now=now)
@@ -96,40 +93,13 @@ def _builder(
         cheaper=[(other, f"/ask?{urlencode(other.draft.query(), doseq=True)}") for other in others],
         note=note,
         key=token_urlsafe(16),
-        saved=_saved(request, desk, now),
+        saved=saved_questions(desk, language, now=now),
+        before=asked_before(desk, language, now=now),
+        monitors=monitors(desk, language),
+        monitor_states=MONITOR_STATES,
     )
 
 
 def _level(tag: Tag | None, desk: Desk) -> int:
     used = tag.solution.plan.fields if tag else ()
     return max((int(f.level) for f in desk.catalogue.fields if f.name in used), default=1)
-
-
-def _saved(request: Request, desk: Desk, now: datetime) -> list[dict[str, object]]:
-    """Return the last questions that were asked here, each once, with a way to ask it again."""
-    language, epoch, at = language_of(request), desk.register.head(), int(now.timestamp())
-    found: dict[str, dict[str, object]] = {}
-    for run in desk.runs.latest(limit=60):
-        plan = plan_in(run)
-        if plan["kind"] != "question" or run.state is RunState.REFUSED:
-            continue
-        text = asked(plan, desk.catalogue, language)
-        if text in found or plan["catalogue"] != desk.catalogue.digest():
-            continue
-        again = read_plan(run.plan)
-        free = (
-            standing_answer(again, desk, epoch=epoch, at=at)
-            if isinstance(again, QuestionPlan)
-            else None
-        )
-        draft = None if free else draft_again(plan, desk.catalogue)
-        again_at = f"/ask?{urlencode(draft.query(), doseq=True)}" if draft else ""
-        found[text] = {
-            "text": text,
-            "reason": plan["reason"],
-            "free": free,
-            "address": again_at or f"/answers/{free.id if free else run.id}",
-        }
-        if len(found) == _SAVED:
-            break
-    return list(found.values())
