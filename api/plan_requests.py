@@ -145,7 +145,7 @@ class TrainingRequest(_PlanRequest):
 
 
 class EvaluationRequest(_PlanRequest):
-    """An evaluation: how well one version of a model does, or which fields drive what it says."""
+    """An evaluation: how good one version of a model is, or which fields drive what it says."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -165,7 +165,12 @@ class EvaluationRequest(_PlanRequest):
         default=None, ge=1, le=2**31 - 1, description="left out: the one in use, or the newest"
     )
     group: Name | None = Field(default=None, description="a field whose labels are told apart")
-    bins: int = Field(default=32, ge=8, le=64)
+    bins: int = Field(default=32, ge=8, le=64, description="of the scores, or of the errors")
+    error_cap: float | None = Field(
+        default=None,
+        gt=0,
+        description="of a count or an amount: a larger error counts as this; left out: the largest",
+    )
     owned: bool = Field(default=True, description="count each client at one department only")
     explain: bool = Field(
         default=False, description="instead of judging the scores, say which fields drive them"

@@ -1,7 +1,7 @@
 """An evaluation's journey: find each client's owner, send the weights, add the masked counts."""
 
 from federation.errors import ProtocolError
-from federation.evaluation_layout import evaluation_block, join_payload
+from federation.evaluation_layout import evaluation_tables, join_payload
 from federation.evaluation_plan import EvaluationPlan
 from federation.rounds import Brief, Journey, accepted, agreed, noised_sum
 from privacy.loss import Rho
@@ -26,12 +26,12 @@ def evaluate_model(brief: Brief, *, model: bytes) -> Journey[Release]:
     payloads = {d: join_payload(model, owned.get(d, b"")) for d in plan.cohort}
     leg = brief.leg("sum", step="adding the departments' noised scores", payloads=payloads)
     answers = accepted(leg, (yield leg))
-    block = evaluation_block(plan, brief.catalogue)
+    tables = evaluation_tables(plan, brief.catalogue)
     return release(
         "scores",
-        noised_sum(brief, 0, answers, size=block.size),
-        sensitivity=block.sensitivity,
-        scale=block.scale,
+        noised_sum(brief, 0, answers, size=tables.size),
+        sensitivity=tables.sensitivity,
+        scale=tables.scale,
         rho=Rho(plan.rho),
         unit=plan.unit,
         relation=NeighboringRelation.ADD_OR_REMOVE,

@@ -1,4 +1,4 @@
-"""An evaluation: how well one released model ranks, or which fields drive what it says."""
+"""An evaluation: how good one released model is, or which fields drive what it says."""
 
 import math
 from collections.abc import Mapping
@@ -18,20 +18,25 @@ RunName = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class EvaluationPlan(BasePlan):
-    """Every node scores its own clients with the public weights and counts them by score and label.
+    """Every node scores its own clients with the public weights and counts them.
 
-    Each client adds one to one cell of (group, label, bin of the score), so one release gives AUC,
-    KS, calibration and the same of every group. A client counts whose target and group are open and
-    present; a feature that is closed or missing is absent, as in the training. If the training held
-    clients out, only those count.
+    Each client adds one to one cell of each of some tables, which evaluation_layout lists by what
+    the model learns: score and label for yes or no, predicted and true class, predicted band and
+    error. So one release gives every figure, and the same of every group. A client counts whose
+    target and group are open and present; a feature that is closed or missing is absent, as in the
+    training. If the training held clients out, only those count.
 
     ``training``: the plan of the model. ``run``: that trained it. ``sha256``: of the file of its
     weights, which the coordinator sends and every node checks. ``group``: whose labels are looked
-    at one by one. ``bins``: of the scores, edges public (see evaluation_layout). ``owned``: as in a
+    at one by one. ``bins``: of the scores or of the errors, edges public (see evaluation_layout).
+    ``error_cap``: of a count or an amount: a larger error counts as this one, in the target's unit,
+    or in natural logarithms where its scale is logarithmic; by default the largest there can be.
+    ``personal_attempt``: of the training, under which every department of the cohort keeps the last
+    layer of its own that it scores with; of a training without any, None. ``owned``: as in a
     question.
 
-    ``explain``: instead of counting scores, say which fields drive them. Each client adds how far
-    each field moves its score either way, all fields together at most ``clip_norm`` in L2, and
+    ``explain``: instead of counting predictions, say which fields drive them. Each client adds how
+    far each field moves its score either way, all fields together at most ``clip_norm`` in L2, and
     COUNT_WEIGHT·clip_norm to the count of its group.
     """
 
@@ -41,6 +46,8 @@ class EvaluationPlan(BasePlan):
     sha256: Digest
     group: Name | None = None
     bins: int = Field(default=32, ge=8, le=64)
+    error_cap: float | None = Field(default=None, gt=0)
+    personal_attempt: int | None = Field(default=None, ge=0)
     owned: bool = True
     explain: bool = False
     clip_norm: float = Field(default=2.0, ge=LEAST_CLIP, le=100)
@@ -52,6 +59,16 @@ class EvaluationPlan(BasePlan):
             raise ValueError(msg)
         if self.group == self.training.target:
             msg = "the group cannot be the model's own target"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _last_layers_are_there(self) -> Self:
+        if self.training.personal is (self.personal_attempt is None):
+            msg = "personal_attempt belongs to a model with personal last layers, and to no other"
+            raise ValueError(msg)
+        if self.training.personal and (new := set(self.cohort) - set(self.training.cohort)):
+            msg = f"{', '.join(sorted(new))} did not train and has no last layer: leave it out"
             raise ValueError(msg)
         return self
 

@@ -6,7 +6,7 @@ from consent.households import check_unit
 from federation import cube_layout, layout, training_layout
 from federation.cube_plan import CubePlan
 from federation.errors import PlanInvalid
-from federation.evaluation_layout import evaluation_block
+from federation.evaluation_layout import evaluation_tables
 from federation.evaluation_plan import EvaluationPlan
 from federation.plans import AnyPlan
 from federation.question_plan import QuestionPlan
@@ -43,4 +43,4 @@ def check(plan: AnyPlan, catalogue: Catalogue) -> None:
         case CubePlan():
             cube_layout.cube_layout(plan, catalogue)
         case EvaluationPlan():
-            evaluation_block(plan, catalogue)
+            evaluation_tables(plan, catalogue)

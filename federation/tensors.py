@@ -14,7 +14,7 @@ from consent.catalogue import Catalogue
 from federation import cube_layout, layout, training_layout, updates
 from federation.alignment import TOKEN_BYTES
 from federation.cube_plan import CubePlan
-from federation.evaluation_layout import evaluation_block
+from federation.evaluation_layout import evaluation_tables
 from federation.evaluation_plan import EvaluationPlan
 from federation.layout import Block
 from federation.plans import AnyPlan
@@ -142,9 +142,11 @@ def _clip(block: Block) -> str:
 
 
 def _scores(plan: EvaluationPlan, catalogue: Catalogue) -> Tensor:
-    block = evaluation_block(plan, catalogue)
+    tables = evaluation_tables(plan, catalogue)
+    many = len(tables.shapes)
+    clip = "1 a client" + (f" in each of {many} tables" if many > 1 else "")
     sigma = share_sigma(
-        sensitivity=block.sensitivity,
+        sensitivity=tables.sensitivity,
         rho=Rho(plan.rho),
         cohort=len(plan.cohort),
         tolerance=plan.tolerance,
@@ -154,15 +156,15 @@ def _scores(plan: EvaluationPlan, catalogue: Catalogue) -> Tensor:
         first=0,
         last=0,
         name="influences" if plan.explain else "scores",
-        length=block.size,
+        length=tables.size,
         item_bytes=NUMBER_BYTES,
         holds="by group, how far each field moves the scores, and the clients"
         if plan.explain
-        else "the clients by group, label and bin of their score; no score of a client",
-        clip=f"L2 norm {plan.joint_norm:g} a client" if plan.explain else "1 a client",
+        else "the clients by group, label and prediction; no prediction for a client",
+        clip=f"L2 norm {plan.joint_norm:g} a client" if plan.explain else clip,
         unit="of the model's output" if plan.explain else "clients",
-        noise_of_share=sigma / block.scale,
-        noise_of_sum=sigma / block.scale * math.sqrt(len(plan.cohort)),
+        noise_of_share=sigma / tables.scale,
+        noise_of_sum=sigma / tables.scale * math.sqrt(len(plan.cohort)),
     )
 
 

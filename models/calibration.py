@@ -14,18 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InvalidSetting, NotFinite, WrongShape
+from models.ratios import LEAST, TOLD_FROM_NOTHING, Interval, Z, fieller
 
 Counts = npt.NDArray[np.float64]
-Interval = tuple[float, float]
-
-Z = 1.959963984540054
-"""The normal quantile of 97.5 %."""
-
-TOLD_FROM_NOTHING = 4.0
-"""Standard errors that a class must have of clients before anything is said about its ranking."""
-
-LEAST = 0.5
-"""Clients, likewise, where there is no noise to speak of."""
 
 UNKNOWN: Interval = (0.0, 1.0)
 
@@ -153,19 +144,10 @@ def _calibration(
 
 
 def _rate_interval(ones: float, zeros: float, count_error: float) -> Interval:
-    """The rates r for which ones (1 - r) - zeros r is no more than its own error from 0.
-
-    At the true rate its mean is 0 and its variance known whatever r is, so the interval is exact
-    (Fieller 1954, "Some problems in interval estimation"). Where the bin holds too few, it is
-    everything.
-    """
+    """The rates that the noise leaves likely; everything, where the bin holds too few."""
     noise = (Z * count_error) ** 2
-    total = ones + zeros
-    square, half, rest = total**2 - 2 * noise, ones * total - noise, ones**2 - noise
-    if square <= 0 or total <= 0:
-        return UNKNOWN
-    root = max(half**2 - square * rest, 0.0) ** 0.5
-    return _within((half - root) / square), _within((half + root) / square)
+    found = fieller(ones, ones + zeros, (noise, noise, 2 * noise))
+    return UNKNOWN if found is None else (_within(found[0]), _within(found[1]))
 
 
 def _calibration_error(

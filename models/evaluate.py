@@ -10,9 +10,8 @@ from torch import Tensor
 from models.architectures import Architecture
 from models.errors import NotFinite, OneClass, WrongShape
 from models.gradients import Features, check_features
-from models.objectives import Objective, check_labels
+from models.objectives import LARGEST_LOG_RATE, Objective, check_labels
 from models.parameters import model_with
-from models.slopes import LARGEST_LOG_RATE
 from models.vectors import Vector
 
 

@@ -11,6 +11,9 @@ MAX_OUTPUTS = 64
 MAX_COUNT = 2**20
 """The largest count a label may be: float32 holds it exactly."""
 
+LARGEST_LOG_RATE = 13.862943
+"""Of a rate just below 2**20; beyond it the Poisson loss goes on as its tangent: no overflow."""
+
 
 class Objective(StrEnum):
     """What is learned, and with which loss; ``models.slopes`` has the slopes.

@@ -9,8 +9,7 @@ import numpy.typing as npt
 from onnx import NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 
 from models.architectures import Architecture, layer_sizes, size
-from models.objectives import Objective
-from models.slopes import LARGEST_LOG_RATE
+from models.objectives import LARGEST_LOG_RATE, Objective
 from models.vectors import Vector, check_vector
 
 OPSET = 17

@@ -13,13 +13,10 @@ from torch import Tensor
 from torch.nn.functional import one_hot
 
 from models.architectures import Architecture
-from models.objectives import Objective
+from models.objectives import LARGEST_LOG_RATE, Objective
 
 Product = Callable[[Tensor, Tensor, Tensor], None]
 """Writes (weights [o, i]) times (columns [i, r]) into the third argument [o, r]."""
-
-LARGEST_LOG_RATE = 13.862943
-"""Of a rate just below 2**20; beyond it the Poisson loss goes on as its tangent: no overflow."""
 
 LARGEST_AMOUNT = 2.0**20
 """Beyond it the squared error goes on as its tangent, so no slope overflows on its way back."""

@@ -16,6 +16,7 @@ over 7 departments stays below 2^62 with room for the noise; `mechanisms` refuse
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,28 +70,37 @@ class BoundedSum:
 
 
 def bounded_count(
-    cells: IntVector,
-    n_cells: int,
+    cells: IntVector, n_cells: int, *, scale: int, unit: PrivacyUnit, bound: ContributionBound
+) -> BoundedSum:
+    """Count clients per cell of one table, int64[n] of cells: ``bounded_counts`` of T = 1."""
+    return bounded_counts((cells,), (n_cells,), scale=scale, unit=unit, bound=bound)
+
+
+def bounded_counts(
+    cells: Sequence[IntVector],
+    sizes: Sequence[int],
     *,
     scale: int,
     unit: PrivacyUnit,
     bound: ContributionBound,
 ) -> BoundedSum:
-    """Count clients per cell.
+    """Count clients per cell in each of several tables that stand side by side.
 
-    Guarantee: removing one client from every department lowers one cell by `scale` in each of at
-    most k departments, and a unit has at most m of these clients, so the sum over departments moves
-    by at most scale * k * m in L2.
+    Guarantee: a client is a vector with `scale` in at most one cell of each of T tables and zeros
+    elsewhere: of length at most scale * sqrt(T), here rounded up. Removing one client from every
+    department takes it away in each of at most k departments, and a unit has at most m of these
+    clients, so the sum over departments moves by at most scale * sqrt(T) * k * m in L2.
 
     Args:
-        cells: int64[n], one entry per client: the cell it counts in, or -1 for none. Sensitive.
-        n_cells: number of cells, at least 1. Public.
+        cells: for each table int64[n], one entry per client: the cell of this table it counts in,
+            or -1 for none. Sensitive.
+        sizes: number of cells of each table, at least 1 each. Public.
         scale: lattice points per unit counted, a power of two. Public.
         unit: whose presence is protected. Public.
         bound: how often a unit counts. Public.
 
     Returns:
-        int64[n_cells], each `scale` times a count.
+        int64[sum of sizes], each `scale` times a count, one table after the other.
 
     Raises:
         InvalidBound: a cell out of range, no cells, too many units, or a scale that is too large.
@@ -98,17 +108,19 @@ def bounded_count(
     check_scale(scale)
     if scale * MOST_UNITS > MAGNITUDE_LIMIT:
         raise InvalidBound("scale", scale)
-    inside = _inside(cells, n_cells)
-    counts = np.bincount(inside[inside >= 0], minlength=n_cells).astype(np.int64)
-    return _mint(
-        "count",
-        counts * scale,
-        reach=scale,
-        scale=scale,
-        offset_per_count=0.0,
-        unit=unit,
-        bound=bound,
-    )
+    if not sizes or len(cells) != len(sizes):
+        raise InvalidBound("tables", "not one vector of cells for each of at least one table")
+    counts = []
+    for table, size in zip(cells, sizes, strict=True):
+        inside = _inside(table, size)
+        counts.append(np.bincount(inside[inside >= 0], minlength=size).astype(np.int64))
+    total, reach = np.concatenate(counts) * scale, reach_of_counts(len(sizes), scale)
+    return _mint("count", total, reach=reach, scale=scale, unit=unit, bound=bound)
+
+
+def reach_of_counts(tables: int, scale: int) -> int:
+    """Return scale * sqrt(T), rounded up: how far a client in T tables of counts moves them."""
+    return math.isqrt(tables * scale**2 - 1) + 1
 
 
 def bounded_total(
@@ -207,7 +219,6 @@ def bounded_gradient(
         truncate_to_lattice(sums, REAL_SCALE),
         reach=reach,
         scale=REAL_SCALE,
-        offset_per_count=0.0,
         unit=unit,
         bound=bound,
     )
@@ -242,16 +253,8 @@ def bounded_tables(
     values = np.array(share)
     if values.ndim != 1 or values.dtype != np.int64 or (values & (TABLE_SCALE - 1)).any():
         raise InvalidBound("share", "not a vector of multiples of 2^32")
-    reach = math.isqrt(tables * TABLE_SCALE**2 - 1) + 1
-    return _mint(
-        "cube",
-        values,
-        reach=reach,
-        scale=TABLE_SCALE,
-        offset_per_count=0.0,
-        unit=unit,
-        bound=bound,
-    )
+    reach = reach_of_counts(tables, TABLE_SCALE)
+    return _mint("cube", values, reach=reach, scale=TABLE_SCALE, unit=unit, bound=bound)
 
 
 def _inside(cells: IntVector, n_cells: int) -> IntVector:
@@ -274,9 +277,9 @@ def _mint(
     *,
     reach: int,
     scale: int,
-    offset_per_count: float,
     unit: PrivacyUnit,
     bound: ContributionBound,
+    offset_per_count: float = 0.0,
 ) -> BoundedSum:
     values.setflags(write=False)
     return BoundedSum(

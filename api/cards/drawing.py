@@ -10,6 +10,36 @@ _SIDE, _EDGE = 260, 34
 _WIDE, _TITLES, _LINE = 640, 230, 22
 
 
+_THOUSAND, _TEN = 1000, 10
+
+
+def short(value: float) -> str:
+    """Write a figure with about four digits."""
+    if abs(value) >= _THOUSAND:
+        return f"{value:,.0f}"
+    return f"{value:.4g}" if abs(value) >= _TEN else f"{value:.3f}"
+
+
+def scale_of(name: str, result: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the ends of the scale on which a figure over everyone is drawn.
+
+    Args:
+        name: of the figure, one of the result's.
+        result: of an evaluation.
+    """
+    if name in {"auc", "macro_auc"}:
+        return 0.5, 1.0
+    if name == "calibration_error":
+        return 0.0, 0.5
+    if name == "level_error":
+        return 0.0, float(len(result["everyone"]["metrics"]["classes"]) - 1)
+    if "error_cap" not in result:
+        return 0.0, 1.0
+    low, high = result["everyone"]["metrics"][name]["interval"]
+    most = float(min(2 * max(abs(low), abs(high)), result["error_cap"]))
+    return (-most if name == "mean_error" else 0.0), most
+
+
 def interval_bar(
     value: float, interval: Sequence[float], *, lowest: float, highest: float, words: str
 ) -> Markup:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from api.cards.drawing import influence_bars, interval_bar, reliability
+from api.cards.drawing import influence_bars, interval_bar, reliability, scale_of, short
 from api.cards.words import words_in
 from privacy.odds_text import Language
 
@@ -58,6 +58,8 @@ def card_page(card: Mapping[str, Any], language: Language) -> str:
         stated=stated,
         titled=titled,
         day=_day,
+        short=short,
+        scale_of=scale_of,
         interval_bar=interval_bar,
         reliability=reliability,
         influence_bars=influence_bars,

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from api.cli.exits import Exit
 from api.cli.options import Api, AsJson, Request, Token, connect, say_json
-from api.cli.tables import budget_table, evaluation_table, influences_table, price_table
+from api.cli.tables import budget_table, evaluation_tables, influences_tables, price_table
 from api.client import Client, Json, Refusal
 from api.demo.show import cost_line, question_table, refusal_panel, say
 from api.request_files import read_request
@@ -49,7 +49,7 @@ def train(
 def evaluate(
     request: Request, *, api: Api, token: Token, wait: Wait = True, as_json: AsJson = False
 ) -> None:
-    """Evaluate a model: how well it does, or what drives its scores; exit 3 if it is refused."""
+    """Evaluate a model: how good it is, or what drives its scores; exit 3 if it is refused."""
     carry_out("/api/v1/evaluations", request, connect(api, token), wait=wait, as_json=as_json)
 
 
@@ -157,8 +157,8 @@ def _show(run: Json, client: Client) -> None:
         )
         out.print(question_table(run["result"], catalogue, run["plan"]["reason"]))
     elif run["kind"] == "evaluation":
-        table = influences_table if run["result"].get("explain") else evaluation_table
-        out.print(table(run["result"], run["plan"]["reason"]))
+        tables = influences_tables if run["result"].get("explain") else evaluation_tables
+        out.print(*tables(run["result"], run["plan"]["reason"]))
     elif run["kind"] == "cube":
         say(
             out,

@@ -1,10 +1,11 @@
 """What people read of the desk in a terminal. Nothing is computed but widths and rounding."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.markup import escape
 from rich.table import Table
 
+from api.cards.drawing import short
 from api.client import Json
 from federation.coordinator.verify import Report
 
@@ -100,25 +101,69 @@ def models_table(models: Iterable[Json]) -> Table:
     return table
 
 
-def evaluation_table(result: Json, title: str) -> Table:
-    """Show how well a model ranks, over everyone and in each group."""
-    table = Table(
+def evaluation_tables(result: Json, title: str) -> list[Table]:
+    """Show how good a model is: over everyone and in each group; then by class, or by prediction.
+
+    Args:
+        result: of an evaluation.
+        title: of the first table.
+    """
+    shown = Table(
         title=title,
-        caption=f"on {result['on']}; in brackets 95 % intervals of the noise",
+        caption=f"on {result['on']}; {result['scored']}; in brackets 95 % intervals of the noise",
         title_justify="left",
     )
-    for column in ("clients", "number", "AUC", "KS", "calibration error"):
-        table.add_column(column, justify="left" if column == "clients" else "right")
+    for column in ("clients", "number", *map(_named, result["figures"])):
+        shown.add_column(column, justify="left" if column == "clients" else "right")
     for row in [{"group": "everyone"} | result["everyone"], *result["groups"]]:
-        told = row["metrics"]
-        names = ("auc", "ks", "calibration_error")
-        shown = [told["note"], "", ""] if "note" in told else [_metric(told[n]) for n in names]
-        number = f"{row['clients']['value']:,.0f} ± {row['clients']['half_width']:,.0f}"
-        table.add_row(escape(row["group"]), number, *shown)
-    return table
+        told, names = row["metrics"], result["figures"]
+        figures = [told["note"]] if "note" in told else [_metric(told[name]) for name in names]
+        shown.add_row(escape(row["group"]), _clients(row), *figures)
+    metrics = result["everyone"]["metrics"]
+    return [shown, *_by_class(metrics.get("classes", ())), *_by_band(result)]
 
 
-def influences_table(result: Json, title: str) -> Table:
+def _by_class(classes: Sequence[Json]) -> Iterator[Table]:
+    if not classes:
+        return
+    table = Table(title="By class, everyone", title_justify="left")
+    names = [name for name in ("recall", "precision", "auc") if name in classes[0]]
+    for column in ("class", "number", *map(_named, names)):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    for one in classes:
+        figures = [_metric(one[name]) for name in names]
+        table.add_row(escape(one["class"]), _clients(one), *figures)
+    yield table
+
+
+def _by_band(result: Json) -> Iterator[Table]:
+    bands = result["everyone"]["metrics"].get("bands", ())
+    if not bands:
+        return
+    table = Table(
+        title="By what was predicted, everyone",
+        caption=f"errors are true minus predicted, in {result['errors_in']}, "
+        f"at most {short(result['error_cap'])}",
+        title_justify="left",
+    )
+    for column in ("predicted", "number", "mean error"):
+        table.add_column(column, justify="left" if column == "predicted" else "right")
+    for one in bands:
+        between = f"{short(one['from'])} to {short(one['to'])}"
+        table.add_row(between, _clients(one), _metric(one["mean_error"]))
+    yield table
+
+
+def _clients(row: Json) -> str:
+    return f"{row['clients']['value']:,.0f} ± {row['clients']['half_width']:,.0f}"
+
+
+def _named(figure: str) -> str:
+    known = {"auc": "AUC", "ks": "KS", "macro_auc": "macro AUC"}
+    return known.get(figure, figure.replace("_", " "))
+
+
+def influences_tables(result: Json, title: str) -> list[Table]:
     """Show which fields drive a model's scores, over everyone and in each group."""
     table = Table(
         title=title,
@@ -136,12 +181,14 @@ def influences_table(result: Json, title: str) -> Table:
     ]
     for name in sorted(told[0], key=lambda name: -told[0][name]["value"]):
         table.add_row(name, *(_metric(one[name]) if one else "too few to tell" for one in told))
-    return table
+    return [table]
 
 
 def _metric(told: Json) -> str:
+    if "note" in told:
+        return str(told["note"])
     low, high = told["interval"]
-    return f"{told['value']:.3f} ({low:.3f} to {high:.3f})"
+    return f"{short(told['value'])} ({short(low)} to {short(high)})"
 
 
 def report_tables(report: Report) -> list[Table]:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from rich.console import Console
 
-from api.cli.tables import evaluation_table
+from api.cli.tables import evaluation_tables
 from api.client import Client, Json, Refusal
 from api.demo import show
 from api.demo.card import evaluation_request, keep_comparison, write_cards
@@ -161,7 +161,7 @@ def make_card(stage: Stage, training: Json, comparison: Comparison) -> Json:
     if isinstance(run, Refusal):  # a folder's departments need not answer evaluations
         show.say(stage.page, f"The model was not evaluated: {run.text or run.title}")
     elif evaluated:
-        stage.page.print(evaluation_table(run["result"], run["plan"]["reason"]))
+        stage.page.print(*evaluation_tables(run["result"], run["plan"]["reason"]))
         show.say(stage.page, show.cost_line(run["label"], stage.client.budget(run["purpose"])))
     database = load_coordinator_settings(stage.prepared.coordinator).database
     keep_comparison(database, training, comparison)

@@ -14,7 +14,7 @@ from federation.coordinator.intervals import NOT_STATED
 from federation.evaluation_layout import group_labels
 from federation.evaluation_plan import COUNT_WEIGHT, EvaluationPlan
 from federation.statistics.figures import LEVEL, TOO_FEW
-from models.calibration import TOLD_FROM_NOTHING
+from models.ratios import TOLD_FROM_NOTHING, Z, fieller
 from privacy.lattice import RealVector
 from privacy.planning import normal_quantile
 
@@ -78,13 +78,6 @@ def _figures(plan: EvaluationPlan, sums: RealVector, error: float) -> Json:
 def _interval(
     total: float, clients: float, error: float, count_error: float, most: float
 ) -> list[float]:
-    """The means m for which total − m·clients is no more than its own noise from 0.
-
-    At the true mean that difference is normal around 0 with variance error² + m²·count_error²,
-    so the interval is exact (Fieller 1954, "Some problems in interval estimation").
-    """
-    z = normal_quantile(LEVEL)
-    square = clients**2 - (z * count_error) ** 2
-    half, rest = total * clients, total**2 - (z * error) ** 2
-    root = max(half**2 - square * rest, 0.0) ** 0.5
-    return [min(max((half + way * root) / square, 0.0), most) for way in (-1, 1)]
+    """The means m for which total − m·clients is no more than its own noise from 0."""
+    found = fieller(total, clients, ((Z * error) ** 2, 0.0, (Z * count_error) ** 2))
+    return [min(max(end, 0.0), most) for end in found or (0.0, most)]

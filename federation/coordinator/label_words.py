@@ -87,7 +87,8 @@ def words_of(plan: AnyPlan) -> Words:
             return Words(
                 model="distributed noise shares under secure aggregation",
                 unprotected=_OVERLAPS if plan.owned else "",
-                post_processing="AUC, KS and calibration from the noised histograms of scores",
+                post_processing="every figure from the noised tables of predictions and labels",
                 bias="counts: none; AUC: pairs of one bin count half; KS: slightly high, as the "
-                "largest of noised distances; calibration: up to half the width of a bin",
+                "largest of noised distances; calibration: up to half the width of a bin; errors "
+                "of a count or an amount: within their bins, which the intervals cover",
             )

@@ -35,8 +35,8 @@ def _limits(
     }
     if not evaluations:
         yield {
-            "en": "Nobody has evaluated it yet: how well it ranks is not stated.",
-            "zh": "尚未评估：其排序能力未说明。",
+            "en": "Nobody has evaluated it yet: how good it is is not stated.",
+            "zh": "尚未评估：其效果未说明。",
         }
     else:
         if not plan.holdout:
@@ -54,6 +54,12 @@ def _limits(
             "others.",
             "zh": "区间只涵盖噪声，不涵盖客户样本本身的偶然性。",
         }
+        if plan.personal:
+            yield {
+                "en": "Each department scored with its own last layer: the figures are of all of "
+                "them together, and none of them was judged alone.",
+                "zh": "各部门使用各自的末层评分：指标反映其合计效果，未单独评判任何一个部门。",
+            }
         if all(one["result"]["group"] is None for one in evaluations):
             yield {
                 "en": "Whether it is as good for every group is not stated.",

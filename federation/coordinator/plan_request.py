@@ -17,6 +17,7 @@ from federation.coordinator.runs import Runs
 from federation.coordinator.spelling import spelled
 from federation.errors import PlanInvalid
 from federation.recipes import with_recipe
+from federation.training_plan import TrainingPlan
 
 MOST_EPSILON = 100
 
@@ -44,9 +45,10 @@ def completed(
         if not 0 < epsilon <= MOST_EPSILON:
             raise PlanInvalid("epsilon: give either epsilon, between 0 and 100, or rho")
         values["rho"] = policy.rho(float(epsilon)).value
-    target: object = values.get("target")
+    target, able = values.get("target"), set(catalogue.departments)
     if values.get("kind") == "evaluation" and "training" not in values:
-        target = _name_model(values, runs, registry)
+        training = _name_model(values, runs, registry)
+        target, able = training.target, set(training.cohort) if training.personal else able
     if values.get("kind") == "question":
         values = spelled(values, catalogue)
     if isinstance(features := values.get("features"), list | tuple):
@@ -55,13 +57,13 @@ def completed(
         values["cohort"] = sorted({str(name) for name in cohort})
     elif cohort is None:
         needed = (name for name in (target, values.get("group")) if name is not None)
-        values["cohort"] = _holders(map(str, needed), catalogue)
+        values["cohort"] = sorted(able.intersection(_holders(map(str, needed), catalogue)))
     if values.get("kind") == "cube":
         values = filled_in(values, catalogue)
     return protected(values, catalogue)
 
 
-def _name_model(values: dict[str, object], runs: Runs, registry: Registry) -> str:
+def _name_model(values: dict[str, object], runs: Runs, registry: Registry) -> TrainingPlan:
     """Put the training, the run and the weights of a version where its name stood."""
     name, number = values.pop("model", None), values.pop("version", None)
     if not isinstance(name, str) or not (number is None or isinstance(number, int)):
@@ -69,10 +71,12 @@ def _name_model(values: dict[str, object], runs: Runs, registry: Registry) -> st
     found = model_of(runs, registry, name, number)
     values["training"] = found.plan.model_dump(mode="json")
     values |= {"run": found.version.run, "sha256": found.version.sha256}
-    return found.plan.target
+    if found.plan.personal:
+        values["personal_attempt"] = (found.run.result or {}).get("attempt")
+    return found.plan
 
 
-def _holders(needed: Iterable[str], catalogue: Catalogue) -> list[str]:
+def _holders(needed: Iterable[str], catalogue: Catalogue) -> set[str]:
     """Return who holds what a client must have to be counted; a question's masks need everyone."""
     held = (set(catalogue.field(name).departments) for name in needed)
-    return sorted(set(catalogue.departments).intersection(*held))
+    return set(catalogue.departments).intersection(*held)

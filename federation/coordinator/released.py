@@ -75,7 +75,13 @@ def released(
                 code=code_version(),
                 at=int(datetime.now(UTC).timestamp()),
             )
-            return training_result(training, architecture, version, rounds_done=trained.done)
+            return training_result(
+                training,
+                architecture,
+                version,
+                attempt=brief.attempt,
+                rounds_done=trained.done,
+            )
         case CubePlan() as cube:
             release = drive(build_cube(brief, shuffle=token_bytes(32)), exchange)
             path = desk.settings.models / f"{run.id}.npz"

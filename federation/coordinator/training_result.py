@@ -8,11 +8,17 @@ from models.architectures import Architecture
 
 
 def training_result(
-    plan: TrainingPlan, architecture: Architecture, version: Version, *, rounds_done: int
+    plan: TrainingPlan,
+    architecture: Architecture,
+    version: Version,
+    *,
+    attempt: int,
+    rounds_done: int,
 ) -> dict[str, Any]:
     """Describe a released model. Its weights stand in a safetensors file beside the database.
 
-    Fewer rounds done than the plan has: it was stopped, or rounds were lost to interruptions.
+    The attempt is the one under which departments keep personal last layers. Fewer rounds done than
+    the plan has: it was stopped, or rounds were lost to interruptions.
     """
     return {
         "kind": plan.kind,
@@ -21,6 +27,7 @@ def training_result(
         "inputs": architecture.inputs,
         "hidden": list(architecture.hidden),
         "cohort": list(plan.cohort),
+        "attempt": attempt,
         "rounds": plan.rounds,
         "rounds_done": rounds_done,
         "local_steps": plan.local_steps,

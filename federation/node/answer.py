@@ -135,7 +135,7 @@ def _free(node: Node, admitted: Admitted, ask_payload: bytes, now: int) -> Answe
             payload = cube_tokens(node, admitted, plan)
         case CubePlan():
             payload = cube_matrices(node, admitted, plan, ask_payload)
-        case EvaluationPlan(owned=True):
+        case EvaluationPlan():
             payload = evaluation_tokens(node, admitted, plan)
         case _:
             opened(node, admitted)

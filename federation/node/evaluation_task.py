@@ -1,4 +1,4 @@
-"""What a node does for an evaluation: score its own clients, count them by score and label.
+"""What a node does for an evaluation: score its own clients, count them by prediction and label.
 
 Or, where a model is explained, add up how far each field moves their scores.
 """
@@ -9,47 +9,57 @@ import numpy as np
 import numpy.typing as npt
 
 from federation import training_layout
-from federation.errors import ProtocolError
+from federation.errors import PlanInvalid, ProtocolError
 from federation.evaluation_layout import (
     evaluated,
-    evaluation_block,
-    explained,
+    evaluation_tables,
     group_labels,
-    logit_edges,
     split_payload,
 )
 from federation.evaluation_plan import COUNT_WEIGHT, EvaluationPlan
 from federation.node.admission import Admitted
 from federation.node.columns import ABSENT
+from federation.node.evaluation_cells import evaluation_cells
 from federation.node.features import cells, design
 from federation.node.holdout import held_out
 from federation.node.node import Node
 from federation.node.opening import opened
 from federation.node.ownership import owned_rows, sent_tokens
 from federation.node.records import Records
+from federation.plans import digest
 from models.errors import ModelFileInvalid
-from models.even_scores import even_logits
+from models.even_scores import even_outputs
 from models.files import read_model
+from models.parameters import last_layer
 from models.vectors import Vector
-from privacy.bounds import BoundedSum, bounded_count, bounded_gradient
+from privacy.bounds import BoundedSum, bounded_counts, bounded_gradient
 from privacy.lattice import REAL_SCALE, from_lattice, truncate_to_lattice
 from privacy.loss import Rho
 from privacy.mechanisms import NoisedShare, add_noise_share
 
 
 def evaluation_tokens(node: Node, admitted: Admitted, plan: EvaluationPlan) -> bytes:
-    """Return the tokens of the clients this evaluation counts here."""
+    """Return the tokens of the clients this evaluation counts here; nothing if it has no owners.
+
+    Raises:
+        PlanInvalid: the model has a personal last layer, and this node none of that training.
+        RecordsUnavailable: see records.
+    """
+    _personal_layer(node, plan)
     records = opened(node, admitted)
+    if not plan.owned:
+        return b""
     return sent_tokens(node, admitted, records, _counted(node, plan, records))
 
 
 def evaluation_sum(
     node: Node, admitted: Admitted, plan: EvaluationPlan, payload: bytes
 ) -> BoundedSum:
-    """Count this department's clients by group, label and bin of their score, or explain them.
+    """Count this department's clients by group, prediction and label, or explain their scores.
 
-    A score depends on the client's own row and the public weights only (models.even_scores), so a
-    client moves one cell by one. Of a model that is explained see ``_influences``.
+    Guarantee: Δ of ``evaluation_tables``, template by template as ``evaluation_cells`` says; of a
+    model that is explained, as ``_influences`` does. A last layer of the department's own came out
+    of the noise of its training, so it is fixed here like the weights.
 
     Args:
         node: the department's.
@@ -59,6 +69,7 @@ def evaluation_sum(
 
     Raises:
         ModelFileInvalid: the file is not the one that the plan names, or not of its model.
+        PlanInvalid: as evaluation_tokens.
         SessionUnknown: this worker did not send the attempt's tokens.
         ProtocolError: the payload does not hold together.
         RecordsUnavailable: see records.
@@ -74,13 +85,16 @@ def evaluation_sum(
     features = design(records, training_layout.feature_fields(plan.training, node.catalogue))
     if plan.explain:
         return _influences(node, plan, records, counted=counted, weights=weights, features=features)
-    logits = even_logits(evaluated(plan, node.catalogue), weights, features)
-    keys = [plan.target] if plan.group is None else [plan.group, plan.target]
-    of_group_and_class = cells(records, [node.catalogue.field(name) for name in keys])
-    bins = np.searchsorted(logit_edges(plan), logits, side="right")
-    block = evaluation_block(plan, node.catalogue)
-    cell = np.where(counted, of_group_and_class * plan.bins + bins, ABSENT)
-    return bounded_count(cell, block.size, scale=block.scale, unit=plan.unit, bound=plan.bound)
+    outputs = even_outputs(evaluated(plan, node.catalogue), weights, features)
+    tables = evaluation_tables(plan, node.catalogue)
+    places = evaluation_cells(plan, node.catalogue, records, outputs)
+    return bounded_counts(
+        [np.where(counted, place, ABSENT) for place in places],
+        tables.sizes,
+        scale=tables.scale,
+        unit=plan.unit,
+        bound=plan.bound,
+    )
 
 
 def _influences(
@@ -106,7 +120,7 @@ def _influences(
     groups = training_layout.field_slices(plan.training, node.catalogue)
     with_count = np.full((len(features), len(groups) + 1), COUNT_WEIGHT * plan.clip_norm)
     with_count[:, :-1] = influences(
-        explained(plan, node.catalogue), weights, features, groups=groups, clip_norm=plan.clip_norm
+        evaluated(plan, node.catalogue), weights, features, groups=groups, clip_norm=plan.clip_norm
     )
     points = truncate_to_lattice(with_count, REAL_SCALE)
     fields = () if plan.group is None else (node.catalogue.field(plan.group),)
@@ -139,12 +153,30 @@ def noised_scores(node: Node, plan: EvaluationPlan, bounded: BoundedSum) -> Nois
 
 
 def _weights(file: bytes, plan: EvaluationPlan, node: Node) -> Vector:
-    """Return the weights in a file, if it is the very file that the plan names."""
+    """Return the weights in a file, if it is the very file that the plan names.
+
+    A personal last layer is put where the file has none.
+    """
     name = f"{plan.run}.safetensors"
     if sha256(file).hexdigest() != plan.sha256:
         raise ModelFileInvalid(path=name, reason="it is not the file that the plan names")
     architecture, weights = read_model(file, name=name)
-    shape = explained if plan.explain else evaluated
-    if architecture != shape(plan, node.catalogue):
+    if architecture != evaluated(plan, node.catalogue):
         raise ModelFileInvalid(path=name, reason="its shape is not the one of the plan's model")
+    mine = _personal_layer(node, plan)
+    if mine is not None:
+        weights[last_layer(architecture)] = mine
     return weights
+
+
+def _personal_layer(node: Node, plan: EvaluationPlan) -> Vector | None:
+    """Return the last layer that this node kept of the training, if the model has personal ones."""
+    if plan.personal_attempt is None:
+        return None
+    mine = node.learned.personal((digest(plan.training).hex(), plan.personal_attempt))
+    if mine is None:
+        raise PlanInvalid(
+            "cohort: this department kept no last layer of that training; leave it out, or train "
+            "again"
+        )
+    return mine

@@ -60,24 +60,29 @@ def known_labels(field: Field, labels: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(label for label in field.labels() if label in labels)
 
 
+def scale_ends(field: Field) -> tuple[float, float]:
+    """Return a number's public bounds as its transform has them: what −1 and 1 stand for."""
+    ends = np.array(number_bounds(field))
+    low, high = (_signed_log(ends) if field.transform == "signed_log" else ends).tolist()
+    return low, high
+
+
 def to_scale(field: Field, values: npt.ArrayLike) -> RealVector:
     """Clip a number to its bounds and map it to [−1, 1] as its transform says; NaN stays NaN."""
     lower, upper = number_bounds(field)
     x = np.clip(np.asarray(values, dtype=np.float64), lower, upper)
-    ends = np.array([lower, upper])
     if field.transform == "signed_log":
-        x, ends = _signed_log(x), _signed_log(ends)
-    half = (ends[1] - ends[0]) / 2
-    return np.asarray(np.clip((x - (ends[0] + half)) / half, -1.0, 1.0), dtype=np.float64)
+        x = _signed_log(x)
+    low, high = scale_ends(field)
+    half = (high - low) / 2
+    return np.asarray(np.clip((x - (low + half)) / half, -1.0, 1.0), dtype=np.float64)
 
 
 def from_scale(field: Field, scaled: RealVector) -> RealVector:
     """Undo ``to_scale``: places in [−1, 1] back to the field's unit."""
-    ends = np.array(number_bounds(field))
-    if field.transform == "signed_log":
-        ends = _signed_log(ends)
-    half = (ends[1] - ends[0]) / 2
-    x = ends[0] + half + half * np.asarray(scaled, dtype=np.float64)
+    low, high = scale_ends(field)
+    half = (high - low) / 2
+    x = low + half + half * np.asarray(scaled, dtype=np.float64)
     if field.transform == "signed_log":
         x = np.sign(x) * np.expm1(np.abs(x))
     return np.asarray(np.clip(x, *number_bounds(field)), dtype=np.float64)

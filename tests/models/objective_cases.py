@@ -10,9 +10,8 @@ from torch.nn import functional
 from models.architectures import Architecture, size
 from models.bookkeeping import SPREAD
 from models.networks import linear_layers
-from models.objectives import Objective
+from models.objectives import LARGEST_LOG_RATE, Objective
 from models.parameters import initial_vector, model_with
-from models.slopes import LARGEST_LOG_RATE
 from tests.models.gradient_cases import Case
 
 OUTPUTS = {

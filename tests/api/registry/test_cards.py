@@ -11,6 +11,9 @@ import pytest
 from fastapi.testclient import TestClient
 from typer.testing import Result
 
+from api.cards.drawing import short
+from api.cards.page import card_page
+from api.cards.words import words_in
 from consent.catalogue import load_catalogue
 from federation.coordinator.evaluation_result import evaluation_result
 from federation.coordinator.labels import Facts, label
@@ -23,6 +26,8 @@ from federation.plans import read_plan
 from models.evaluate import scores
 from models.files import read_model
 from privacy.loss import Delta
+from privacy.odds_text import Language
+from tests.federation.node.evaluation_cases import KINDS, told_of
 
 PLACE = "/api/v1/models/buys_bonds/1"
 EVALUATION = {
@@ -153,6 +158,30 @@ def test_what_drives_the_scores_is_drawn_and_stands_in_a_table(
     assert {"en": "too few clients to tell", "zh": "客户太少"}[language] in twin
     assert {"en": "What drives its scores", "zh": "哪些字段左右评分"}[language] in page
     assert "script" not in page.split("<body>")[1]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_tells_the_figures_of_every_kind_of_model(
+    analyst: TestClient, trained: str, kind: str, language: Language
+) -> None:
+    assert trained
+    card = analyst.get(f"{PLACE}/card").json()
+    result = told_of(kind)
+    card["evaluations"] = [{"result": result, "epsilon": 1.0, "delta": 1e-6}]
+    card["recipe"]["personal"] = kind == "personal"
+    page, words = card_page(card, language), words_in(language)
+    for name in result["figures"]:
+        assert words[name] in page
+        assert short(result["everyone"]["metrics"][name]["value"]) in page
+    for name, stated in {
+        "precision": kind in {"multiclass", "ordinal"},
+        "band": kind in {"count", "amount"},
+        "natural logarithms": kind == "amount",
+        "own layers": kind == "personal",
+        "reliability": kind in {"binary", "personal"},
+    }.items():
+        assert (words[name] in page) == stated, name
 
 
 def test_the_page_of_a_version_that_nobody_evaluated_says_so(

@@ -5,9 +5,13 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
+from rich.console import Console
 from typer.testing import Result
 
+from api.cli.tables import evaluation_tables
 from federation.coordinator.runs import Runs
+from tests.federation.node.evaluation_cases import KINDS, told_of
 
 EVALUATION = {
     "purpose": "bond_model",
@@ -51,7 +55,8 @@ def test_an_evaluation_s_figures_are_shown_in_a_terminal(
     }
     row = {"clients": {"value": 200.4, "half_width": 8.0}}
     few = row | {"group": "north", "metrics": {"note": "too few clients to tell"}}
-    result = {"on": "all", "everyone": row | {"metrics": told}, "groups": [few]}
+    figures = {"figures": list(told), "scored": "alike", "on": "all"}
+    result = figures | {"everyone": row | {"metrics": told}, "groups": [few]}
     label = {"rho": 0.05, "epsilon": 1.0, "delta": 1e-6, "privacy_unit": "client"}
     runs.end_released(taken.id, result=result, label=label, now=1)
     shown = call("evaluate", request).stdout
@@ -77,3 +82,18 @@ def test_what_drives_a_model_s_scores_is_shown_in_a_terminal(
     shown = call("evaluate", request).stdout
     assert "0.400 (0.390 to 0.410)" in shown
     assert "too few to tell" in shown
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_figures_of_every_kind_of_model_are_shown_in_a_terminal(kind: str) -> None:
+    page = Console(width=160, record=True)
+    page.print(*evaluation_tables(told_of(kind), "how good it is"))
+    shown = " ".join(page.export_text().split())
+    expected = {
+        "multiclass": "macro AUC",
+        "ordinal": "recall",
+        "count": "79.25",
+        "amount": "natural",
+    }
+    assert expected.get(kind, "calibration error") in shown
+    assert ("last layer of its own" in shown) == (kind == "personal")

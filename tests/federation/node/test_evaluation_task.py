@@ -1,109 +1,70 @@
-"""The guarantee of an evaluation: a client moves the counts by at most Δ, in one cell."""
+"""The guarantee of an evaluation: a client moves the counts by at most Δ, a cell of each table."""
 
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from federation.alignment import owners
-from federation.errors import ProtocolError
+from federation.errors import PlanInvalid, ProtocolError
 from federation.evaluation_layout import (
-    evaluation_block,
+    evaluation_tables,
     join_payload,
     logit_edges,
     score_edges,
     split_payload,
 )
-from federation.evaluation_plan import EvaluationPlan
-from federation.node.admission import Admitted, admit
 from federation.node.evaluation_task import evaluation_sum, evaluation_tokens
 from federation.node.holdout import held_out
 from federation.node.opening import opened
 from federation.node.training_task import training_rows
-from federation.plans import canonical, read_plan
+from federation.plans import canonical, digest, read_plan
 from federation.training_layout import architecture_of
 from models.architectures import size
 from models.errors import ModelFileInvalid
 from models.files import save
-
-NOW = 1_800_000_000
-Counts = npt.NDArray[np.int64]
+from tests.federation.node.evaluation_cases import (
+    KINDS,
+    admitted,
+    exact,
+    model_of,
+    moved,
+    planned,
+)
 
 
 @pytest.fixture
-def model(tmp_path: Path, make_firm: Any) -> tuple[Any, bytes]:
+def firm(make_firm: Any) -> Any:
+    return make_firm(80, levels=lambda _number: 4)
+
+
+@pytest.fixture
+def model(tmp_path: Path, firm: Any) -> tuple[Any, bytes]:
     """A firm, and the file of a model of age and education whose scores spread over the bins."""
-    firm = make_firm(80, levels=lambda _number: 4)
-    training = firm.plan(kind="training", features=("age", "education"))
-    architecture = architecture_of(training, firm.catalogue)
-    path = tmp_path / "m.safetensors"
-    save(path, architecture, 3 * np.sin(np.arange(1.0, 1 + size(architecture))))
-    return firm, path.read_bytes()
+    return firm, model_of(firm, "binary", tmp_path)
 
 
-def planned(firm: Any, file: bytes, *, holdout: float = 0.0, **changes: Any) -> EvaluationPlan:
-    training = firm.plan(kind="training", features=("age", "education"), holdout=holdout)
-    values = {
-        "kind": "evaluation",
-        "catalogue": firm.catalogue.digest(),
-        "purpose": "review",
-        "cohort": training.cohort,
-        "training": training.model_dump(mode="json"),
-        "run": "0123456789abcdef",
-        "sha256": sha256(file).hexdigest(),
-        "group": "education",
-        "bins": 8,
-        "rho": 8.0,
-        "reason": "a test",
-    }
-    plan = read_plan(values | changes)
-    assert isinstance(plan, EvaluationPlan)
-    return plan
+@pytest.mark.parametrize("kind", KINDS)
+def test_removing_a_client_moves_every_kind_of_tables_by_at_most_their_sensitivity(
+    firm: Any, tmp_path: Path, kind: str
+) -> None:
+    file = model_of(firm, kind, tmp_path)
+    plan = planned(firm, file, kind)
+    assert max(moved(firm, plan, file)) == pytest.approx(1)  # the bound is tight
 
 
-def admitted(firm: Any, plan: Any, leg: str, department: str, attempt: int) -> Admitted:
-    permit = firm.permit(plan, leg, attempt=attempt)
-    return admit(firm.nodes[department], firm.ask(plan, leg, department, permit=permit), NOW)
-
-
-def exact(
-    firm: Any, plan: EvaluationPlan, file: bytes, attempt: int, *, honest: bool = True
-) -> Counts:
-    """The cohort's counts before noise, as the nodes count; a saboteur lets everyone own all."""
-    owned: dict[str, bytes] = dict.fromkeys(plan.cohort, b"")
-    if plan.owned:
-        lists = {}
-        for department in plan.cohort:
-            leg = admitted(firm, plan, "tokens", department, attempt)
-            sent = evaluation_tokens(firm.nodes[department], leg, plan)
-            lists[department] = np.frombuffer(sent, dtype=np.uint8).reshape(-1, 16)
-        owned = {
-            d: np.packbits(f if honest else np.ones_like(f)).tobytes()
-            for d, f in owners(lists).items()
-        }
-    total = np.zeros(evaluation_block(plan, firm.catalogue).size, dtype=np.int64)
-    for department in plan.cohort:
-        leg = admitted(firm, plan, "sum", department, attempt)
-        payload = join_payload(file, owned[department])
-        total += evaluation_sum(firm.nodes[department], leg, plan, payload).values
-    return total
-
-
-def moved(firm: Any, plan: EvaluationPlan, file: bytes, **honesty: bool) -> list[float]:
-    """How far, in sensitivities, the counts move when each of some clients leaves everywhere."""
-    block = evaluation_block(plan, firm.catalogue)
-    before = exact(firm, plan, file, 1000, **honesty)
-    distances = []
-    for number, client in enumerate(("CL00001", "CL00006", "CL00009", "CL00030")):
-        for department, rows in firm.rows.items():
-            firm.write(department, {c: row for c, row in rows.items() if c != client})
-        firm.epoch += 1
-        after = exact(firm, plan, file, 2000 + number, **honesty)
-        distances.append(float(np.linalg.norm(before - after)) / block.sensitivity)
-    return distances
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_counted_client_stands_in_one_cell_of_every_table(
+    firm: Any, tmp_path: Path, kind: str
+) -> None:
+    file = model_of(firm, kind, tmp_path)
+    plan = planned(firm, file, kind)
+    tables = evaluation_tables(plan, firm.catalogue)
+    counts = exact(firm, plan, file, 0) // tables.scale
+    counted = len(firm.join(*plan.counted))
+    for part in np.split(counts, np.cumsum(tables.sizes)[:-1]):
+        assert part.sum() == counted > 0
+    assert (counts > 0).sum() >= 4 * len(tables.shapes), "the predictions are to spread"
 
 
 @pytest.mark.parametrize(("owned", "holdout"), [(True, 0.0), (False, 0.0), (True, 0.5)])
@@ -120,7 +81,7 @@ def test_whom_a_training_holds_out_is_evaluated_and_nobody_else(model: tuple[Any
     firm, file = model
     plan = planned(firm, file, holdout=0.4, owned=False)
     everyone = planned(firm, file, owned=False)
-    block = evaluation_block(plan, firm.catalogue)
+    block = evaluation_tables(plan, firm.catalogue)
     trained = 0
     for department in plan.cohort:
         leg = admitted(firm, plan.training, "round", department, 0)
@@ -163,7 +124,7 @@ def test_every_counted_client_stands_in_one_cell_of_its_group_and_label(
 ) -> None:
     firm, file = model
     plan = planned(firm, file)
-    block = evaluation_block(plan, firm.catalogue)
+    block = evaluation_tables(plan, firm.catalogue)
     cells = exact(firm, plan, file, 0).reshape(3, 2, 8) // block.scale
     clients = firm.join("education", "defaulted").values()
     for place, label in enumerate(("school", "university", "other")):
@@ -203,6 +164,47 @@ def test_a_payload_is_taken_apart_as_it_was_joined() -> None:
     assert split_payload(join_payload(b"model", b"bits")) == (b"model", b"bits")
     with pytest.raises(ProtocolError):
         split_payload(join_payload(b"model", b"")[:-1])
+
+
+def test_a_department_scores_with_its_own_last_layer(firm: Any, tmp_path: Path) -> None:
+    file = model_of(firm, "personal", tmp_path)
+    plan = planned(firm, file, "personal")
+    other = planned(firm, file, "personal", personal_attempt=6)
+    for node in firm.nodes.values():
+        layer = node.learned.personal((digest(plan.training).hex(), 5))
+        assert layer is not None
+        node.learned.keep_personal((digest(plan.training).hex(), 6), -layer)
+    assert (exact(firm, plan, file, 0) != exact(firm, other, file, 0)).any()
+
+
+@pytest.mark.parametrize("owned", [True, False])
+def test_a_department_without_a_last_layer_refuses_before_anything_is_spent(
+    firm: Any, tmp_path: Path, *, owned: bool
+) -> None:
+    file = model_of(firm, "personal", tmp_path)
+    plan = planned(firm, file, "personal", personal_attempt=7, owned=owned)
+    first, *_ = plan.legs
+    leg = admitted(firm, plan, first, "risk", 0)
+    with pytest.raises(PlanInvalid, match="kept no last layer of that training; leave it out"):
+        evaluation_tokens(firm.nodes["risk"], leg, plan)
+
+
+def test_who_never_trained_is_left_out_of_a_personal_model_s_evaluation(
+    firm: Any, tmp_path: Path
+) -> None:
+    file = model_of(firm, "personal", tmp_path)
+    values = planned(firm, file, "personal").model_dump(mode="json")
+    values["training"]["cohort"] = ["advisory", "risk"]
+    with pytest.raises(PlanInvalid, match="research did not train and has no last layer"):
+        read_plan(values)
+    with pytest.raises(PlanInvalid, match="belongs to a model with personal last layers"):
+        read_plan(values | {"personal_attempt": None})
+
+
+def test_a_cap_on_the_errors_of_a_class_is_refused(model: tuple[Any, bytes]) -> None:
+    plan = planned(*model, error_cap=1.0)
+    with pytest.raises(PlanInvalid, match="only counts and amounts have errors"):
+        evaluation_tables(plan, model[0].catalogue)
 
 
 def test_the_edges_are_public_and_fit_the_bins(model: tuple[Any, bytes]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from federation.evaluation_layout import evaluation_block, join_payload
+from federation.evaluation_layout import evaluation_tables, join_payload
 from federation.evaluation_plan import COUNT_WEIGHT, EvaluationPlan
 from federation.node.admission import admit
 from federation.node.evaluation_task import evaluation_sum
@@ -65,7 +65,7 @@ def planned(firm: Any, file: bytes, **changes: Any) -> EvaluationPlan:
 
 def exact(firm: Any, plan: EvaluationPlan, file: bytes, attempt: int) -> Sums:
     """The cohort's sums before noise, in lattice points."""
-    total = np.zeros(evaluation_block(plan, firm.catalogue).size, dtype=np.int64)
+    total = np.zeros(evaluation_tables(plan, firm.catalogue).size, dtype=np.int64)
     for department in plan.cohort:
         ask = firm.ask(plan, "sum", department, permit=firm.permit(plan, "sum", attempt=attempt))
         leg = admit(firm.nodes[department], ask, NOW)
@@ -77,7 +77,7 @@ def moved(
     firm: Any, plan: EvaluationPlan, file: bytes, *, declared: EvaluationPlan | None = None
 ) -> list[float]:
     """How far, in sensitivities, the sums move when each of some clients leaves everywhere."""
-    block = evaluation_block(declared or plan, firm.catalogue)
+    block = evaluation_tables(declared or plan, firm.catalogue)
     before = exact(firm, plan, file, 1000)
     distances = []
     for number, client in enumerate(("CL00001", "CL00006", "CL00009", "CL00030")):
