@@ -23,10 +23,12 @@ from consent.store import Register
 from federation.coordinator.desk import Desk, budgets, open_desk, plan_of, submit
 from federation.coordinator.runs import Run, RunState
 from federation.coordinator.settings import load_coordinator_settings
+from federation.coordinator.trainings import Trainings
 from federation.deployment.sandbox import Sandbox
 from federation.node.journal import Journal
 from models.architectures import size
 from models.files import load
+from privacy.store import Ledger
 
 pytestmark = [pytest.mark.protocol, pytest.mark.timeout(300)]
 
@@ -47,8 +49,15 @@ class Federation:
 
     def run(self, name: str, **changes: Any) -> Run:
         """Submit one of the demo's requests, changed, and wait for its end."""
+        return self.ended(self.submit(name, **changes))
+
+    def submit(self, name: str, **changes: Any) -> Run:
+        """Submit one of the demo's requests, changed."""
         request = tomllib.loads((DEMO / f"{name}.toml").read_text()) | changes
-        run = submit(plan_of(request, self.desk), self.desk, asker="test").run
+        return submit(plan_of(request, self.desk), self.desk, asker="test").run
+
+    def ended(self, run: Run) -> Run:
+        """Wait for the end of a run."""
         ends = time.monotonic() + A_RUN_S
         while (run := self.desk.runs.get(run.id)).state not in ENDED:
             assert time.monotonic() < ends, f"still {run.step}"
@@ -72,6 +81,12 @@ class Federation:
         """Read a node's own journal: everything that has left it."""
         path = self.prepared.nodes[department].parent / "state" / "node.db"
         return list(Journal(create_engine(f"sqlite:///{path}")).departures())
+
+    def paid(self, department: str) -> float:
+        """What a department's own pool has spent or reserved, by its own ledger."""
+        path = self.prepared.nodes[department].parent / "state" / "node.db"
+        pool = Ledger(create_engine(f"sqlite:///{path}")).state("department")
+        return pool.spent.value + pool.reserved.value
 
     def spent(self) -> float:
         """What the firm's pool has spent or reserved."""
@@ -168,6 +183,35 @@ def test_a_killed_node_is_named_soon_and_nothing_is_spent(federation: Federation
     assert federation.spent() == before
     federation.sandbox.restart_node("research")
     assert federation.run_until_released("question", rho=0.006).label is not None
+
+
+def test_a_node_that_is_killed_in_a_training_comes_back_and_nothing_is_paid_twice(
+    federation: Federation,
+) -> None:
+    departments = federation.desk.catalogue.departments
+    before = {d: federation.paid(d) for d in departments}
+    spent = federation.spent()
+    run = federation.submit("training", rounds=6, local_steps=3, epsilon=0.4)
+    trainings = Trainings(federation.desk.engine)
+    while (underway := trainings.underway(run.id)) is None or not underway.done:
+        assert federation.desk.runs.get(run.id).state not in ENDED
+        time.sleep(0.02)
+    federation.sandbox.kill_node("research")
+    federation.sandbox.restart_node("research")
+    ended = federation.ended(run)
+    assert ended.result is not None, ended.refusal
+    assert ended.label is not None
+    rho = ended.label["rho"]
+    interrupted = trainings.underway(run.id)
+    assert interrupted is not None
+    assert interrupted.interruptions >= 1
+    assert federation.spent() - spent == pytest.approx(rho)
+    assert 4 <= ended.result["rounds_done"] <= 6, "what was paid before the crash is in the model"
+    for department in departments:
+        left = federation.left(department)
+        rounds = [d.round for d in left if d.plan == run.digest and d.leg == "round"]
+        assert len(rounds) == len(set(rounds)), "no round is answered twice"
+        assert federation.paid(department) - before[department] == pytest.approx(rho)
 
 
 def test_a_killed_superlink_comes_back_and_the_run_goes_on(federation: Federation) -> None:
