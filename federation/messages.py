@@ -19,7 +19,7 @@ _RECORD = "leg"
 
 
 class Ask(BaseModel):
-    """One leg as a node receives it. ``hello`` carries at most an offer; the others carry a plan.
+    """One leg as a node receives it. ``hello`` carries an offer or consent; others carry a plan.
 
     ``check``, ``tokens`` and ``matrices`` spend nothing: every leg that spends has one of them
     before it, so a department that will refuse refuses while that is still free.

@@ -47,11 +47,7 @@ from federation.coordinator.settings import CoordinatorSettings
 from federation.coordinator.tending import after_a_run, tend
 from federation.coordinator.trainings import Trainings
 from federation.cube_plan import CubePlan
-from federation.errors import (
-    DepartmentMissing,
-    FederationError,
-    RunInterrupted,
-)
+from federation.errors import DepartmentMissing, FederationError, RunInterrupted
 from federation.messages import Answer
 from federation.plans import AnyPlan, read_plan
 from federation.roster import Roster
@@ -124,7 +120,14 @@ class Dispatcher:
             self.gathered_at = self.now()
         if now >= self.listened_at + LISTEN_S:
             self.listened_at = now
-            listen(self.desk, self.roster.names, self.sessions, self.exchange, now=now)
+            listen(
+                self.desk,
+                self.roster.names,
+                self.sessions,
+                self.exchange,
+                consent=lambda department: _delta(department, self.desk.register.head(), self),
+                now=now,
+            )
 
     def _tend(self) -> None:
         """Now and then: a sign of life, a checkpoint, and what the desk itself has to do."""

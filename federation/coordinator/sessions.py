@@ -27,12 +27,14 @@ class Exchange(Protocol):
 class Session:
     """What the coordinator last heard of one department's worker.
 
+    consented_at: when it last took what was new in the register; 0 if it did not yet.
     witnessed: the size of the log that the department has cosigned last. data: its data epoch.
     """
 
     announcement: bytes
     epoch: int
     heard_at: float
+    consented_at: float = 0.0
     witnessed: int = 0
     data: str = ""
 
@@ -83,10 +85,10 @@ def gather_cosignatures(
 
 
 def remember(answers: Mapping[str, Answer], sessions: Sessions, *, now: float) -> None:
-    """Note the epoch each department holds now, and when it was heard of."""
+    """Note the epoch each department holds after an ask that brought one, and when that was."""
     for department, answer in answers.items():
         session = sessions[department]
-        session.epoch, session.heard_at = answer.epoch, now
+        session.epoch, session.heard_at, session.consented_at = answer.epoch, now, now
 
 
 def forget(refusal: Exception, sessions: Sessions) -> None:
@@ -113,10 +115,13 @@ def _hello(
     for department, answer in answers.items():
         if answer.code != "ok":
             raise DepartmentRefused(department, answer.code, answer.text)
+        before = sessions.get(department)
+        same = before is not None and before.announcement == answer.announcement
         sessions[department] = Session(
             announcement=answer.announcement,
             epoch=answer.epoch,
             heard_at=now,
+            consented_at=before.consented_at if before is not None and same else 0.0,
             witnessed=answer.witnessed,
             data=answer.data,
         )

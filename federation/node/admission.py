@@ -74,7 +74,7 @@ def admit(node: Node, ask: Ask, now: int) -> Admitted:
     policy.check(plan, node.policy, department=node.department)
     fields = check_fields(node.catalogue, plan.fields, plan.purpose)
     check(plan, node.catalogue)
-    _take_epoch(node, ask)
+    take_epoch(node, ask)
     permit = decide(node.memory.snapshot, fields, plan.purpose, now=now, at_least=run.epoch)
     admitted = Admitted(plan=plan, run=run, announcements=announcements, permit=permit)
     node.journal.admit(run)
@@ -128,8 +128,14 @@ def _cohort(node: Node, ask: Ask, run: RunPermit, plan: AnyPlan) -> tuple[Announ
     return announcements
 
 
-def _take_epoch(node: Node, ask: Ask) -> None:
-    """Move the consent snapshot forward by the delta that came with the ask, if one came."""
+def take_epoch(node: Node, ask: Ask) -> None:
+    """Move the consent snapshot forward by the delta that came with the ask, if one came.
+
+    The delta is sealed to this node and signed by the consent service, so it needs no permit.
+
+    Raises:
+        EpochInvalid, EpochStale: by the delta; the snapshot stays as it is.
+    """
     if not ask.consent:
         return
     data = open_sealed(node.sealing, ask.consent, label=CONSENT_LABEL)

@@ -1,6 +1,7 @@
 """One leg at a department, from the Ask to the Answer: the only door of a node.
 
-hello: the session's announcement, the consent epoch, a witness's word. Every other leg: admit →
+hello: consent is brought up to date; the session's announcement, the consent epoch, a witness's
+word. Every other leg: admit →
 open and sum → noise → mask → write down what leaves → commit the department's own ledger → Answer.
 A refusal before noise is drawn gives the reservation back; after that it stays spent.
 """
@@ -15,7 +16,7 @@ from federation.cube_plan import CubePlan
 from federation.errors import FederationError
 from federation.evaluation_plan import EvaluationPlan
 from federation.messages import Answer, Ask
-from federation.node.admission import Admitted, admit
+from federation.node.admission import Admitted, admit, take_epoch
 from federation.node.cube_task import cube_matrices, cube_share, cube_tokens, noised_cube_share
 from federation.node.evaluation_task import evaluation_sum, evaluation_tokens, noised_scores
 from federation.node.log import places
@@ -64,6 +65,7 @@ def answer(node: Node, ask: Ask, now: int) -> Answer:
 
 
 def _greeting(node: Node, ask: Ask, now: int) -> Answer:
+    take_epoch(node, ask)
     word = said(node.witness, ask.payload, now)
     if word.refusal:
         node.log.error("the log was not cosigned", code=word.refusal)
