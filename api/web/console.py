@@ -19,6 +19,7 @@ from api.web.pages import (
     start,
     studio,
     training,
+    withdrawals,
 )
 from api.web.render import STATIC
 
@@ -33,6 +34,7 @@ _SCREENS = (
     studio,
     approvals,
     policy,
+    withdrawals,
     consent,
     ledger,
     preferences,

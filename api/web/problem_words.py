@@ -13,7 +13,7 @@ _NAMED: Final = {error.__name__: kind for error, kind in TABLE.items()}
 
 def advice(slug: str, language: Language) -> str:
     """Return what to do about a problem of a type, by the last part of its URI; "" in English."""
-    return "" if language == "en" else _texts()[slug]
+    return "" if language == "en" else _texts().get(slug, "")
 
 
 def kind_named(code: str) -> Kind | None:

@@ -32,11 +32,12 @@ TRAINING = Screen(path="/training", title=_("Training room"), roles=_TRAINERS | 
 BUDGET = Screen(path="/budget", title=_("Budget"), roles=_ASKERS | _DESK)
 STUDIO = Screen(path="/studio", title=_("Epsilon studio"), roles=_ASKERS | _DESK)
 APPROVALS = Screen(path="/approvals", title=_("Approvals"), roles=_DESK)
+WITHDRAWALS = Screen(path="/withdrawals", title=_("Withdrawals"), roles=_DESK)
 CONSENT = Screen(path="/consent", title=_("Consent centre"), roles=frozenset({"steward", "client"}))
 LEDGER = Screen(
     path="/ledger", title=_("Ledger and evidence"), roles=_ASKERS | _DESK | {"node_operator"}
 )
-SCREENS = (ASK, TRAINING, BUDGET, STUDIO, APPROVALS, CONSENT, LEDGER)
+SCREENS = (ASK, TRAINING, BUDGET, STUDIO, APPROVALS, WITHDRAWALS, CONSENT, LEDGER)
 _HOME = {"privacy_officer": BUDGET, "auditor": LEDGER}
 
 

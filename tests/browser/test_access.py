@@ -18,7 +18,13 @@ pytestmark = pytest.mark.browser
 AXE = Path(__file__).parent / "axe-4.14.1.min.js"
 RUN = "axe.run({resultTypes: ['violations']})"
 BAD = {"serious", "critical"}
-OFFICER = ("/budget", "/approvals", "/studio?by=region&replay=1&pool.firm=2", "/ledger")
+OFFICER = (
+    "/budget",
+    "/approvals",
+    "/withdrawals",
+    "/studio?by=region&replay=1&pool.firm=2",
+    "/ledger",
+)
 QUESTION = {
     "kind": "question",
     "purpose": "product_insight",

@@ -130,6 +130,11 @@ def test_a_steward_lowers_a_level_and_records_an_objection(
     page.locator("input[value=object] ~ button").first.click()
     expect(page.locator("input[value=allow]")).to_have_count(1)
     assert CLIENT[language] not in page.url
+    assert page.locator("section[aria-labelledby=acts] tbody tr").count() >= 3
+    keep(page, "helped")
+    page.goto("/consent")
+    expect(page.locator("#acts ~ div")).to_contain_text(CLIENT[language])
+    keep(page, "trail")
 
 
 @both
