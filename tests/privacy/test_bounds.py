@@ -12,6 +12,7 @@ from privacy.bounds import (
     TABLE_SCALE,
     BoundedSum,
     bounded_count,
+    bounded_counts,
     bounded_gradient,
     bounded_tables,
     bounded_total,
@@ -234,3 +235,26 @@ def test_a_share_of_no_tables_is_refused(share: np.ndarray) -> None:
 def test_tables_of_clients_who_are_not_joined_are_refused() -> None:
     with pytest.raises(InvalidBound):
         bounded_tables(np.zeros(2, np.int64), 1, unit=CLIENT, bound=THREE)
+
+
+@given(
+    tables=st.integers(1, 70),
+    scale=st.sampled_from([1, 2**10, 2**20]),
+    cells=st.integers(0, 4),
+)
+def test_a_client_in_several_tables_moves_them_by_at_most_the_root_of_their_number(
+    tables: int, scale: int, cells: int
+) -> None:
+    sizes = [5] * tables
+    bounded = bounded_counts(
+        [np.array([cells])] * tables, sizes, scale=scale, unit=CLIENT, bound=ContributionBound(1)
+    )
+    reach = float(np.linalg.norm(bounded.values.astype(np.float64)))
+    assert reach <= bounded.sensitivity <= reach + 1
+    assert bounded.values.sum() == tables * scale
+
+
+def test_tables_without_their_cells_are_refused() -> None:
+    for cells, sizes in (([], []), ([np.zeros(1, np.int64)], [1, 1])):
+        with pytest.raises(InvalidBound):
+            bounded_counts(cells, sizes, scale=1, unit=CLIENT, bound=THREE)

@@ -25,9 +25,11 @@ import scipy.stats
 from consent.catalogue import load_catalogue
 from federation import layout, training_layout
 from federation.deployment.enrolment import enrol
+from federation.evaluation_plan import EvaluationPlan
 from federation.messages import Answer, Ask
 from federation.node.admission import admit
 from federation.node.answer import _masked, answer
+from federation.node.evaluation_task import evaluation_sum, noised_scores
 from federation.node.node import Node
 from federation.node.question_task import noised_sums, question_sums
 from federation.node.training_task import training_rows, training_share
@@ -62,7 +64,7 @@ name = "review"
 title = "review"
 """
 POLICY = """
-kinds = ["question", "training"]
+kinds = ["question", "training", "evaluation"]
 max_rho = 100.0
 delta = 1e-6
 lifetime_epsilon = 100.0
@@ -90,7 +92,7 @@ def _catalogue() -> str:
     fields = [_field(name, "category", f"categories = {sides}") for name in ("left", "right")]
     fields += [_field(f"spot_{n}", "category", f"categories = {spots}") for n in range(SPOTS)]
     fields.append(_field("amount", "number", "lower = 0.0\nupper = 8.0"))
-    fields.append(_field("answer", "flag", ""))
+    fields += [_field(name, "flag", "") for name in ("answer", "odd")]
     return CATALOGUE + "".join(fields)
 
 
@@ -99,7 +101,8 @@ def _row(canary: int) -> dict[str, Any]:
     spots = dict.fromkeys(f"spot_{number}" for number in range(SPOTS))
     spots[f"spot_{canary // PER_SPOT}"] = str(canary % PER_SPOT)
     left, right = divmod(canary, SIDE)
-    return spots | {"left": str(left), "right": str(right), "amount": 99.0, "answer": True}
+    cell = {"left": str(left), "right": str(right), "odd": right % 2 == 1}
+    return spots | cell | {"amount": 99.0, "answer": True}
 
 
 def found(folder: Path) -> tuple[Firm, npt.NDArray[np.bool_]]:
@@ -180,6 +183,9 @@ def _answered(node: Node, ask: Ask, sabotage: Sabotage) -> Answer:
     if isinstance(plan, QuestionPlan):
         sums = question_sums(node, admitted, plan, ask.payload)
         shares = noised_sums(node, plan, tuple(map(sabotage.sums or (lambda s: s), sums)))
+    elif isinstance(plan, EvaluationPlan):
+        counts = evaluation_sum(node, admitted, plan, ask.payload)
+        shares = (noised_scores(node, plan, (sabotage.sums or (lambda s: s))(counts)),)
     else:
         rows = training_rows(node, admitted, plan, ask.payload)
         shares = (training_share(node, admitted, plan, rows),)
@@ -193,7 +199,8 @@ def _answered(node: Node, ask: Ask, sabotage: Sabotage) -> Answer:
     )
 
 
-def _exchange(firm: Firm, sabotage: Sabotage, heard: list[Mapping[str, Answer]]) -> Any:
+def exchange_of(firm: Firm, sabotage: Sabotage, heard: list[Mapping[str, Answer]]) -> Any:
+    """Return what carries a leg to the nodes, one of them perhaps sabotaged, and keeps answers."""
     nodes = {
         name: replace(node, noise=sabotage.noise.get(name, node.noise))
         for name, node in firm.nodes.items()
@@ -216,7 +223,7 @@ def question_scores(
     brief = firm.brief(plan, attempt=attempt)
     if sabotage.plan:
         brief = replace(brief, plan=sabotage.plan(plan))
-    releases = drive(ask_question(brief), _exchange(firm, sabotage, []))
+    releases = drive(ask_question(brief), exchange_of(firm, sabotage, []))
     blocks = layout.question_blocks(brief.plan, firm.catalogue)
     return [
         (np.rint(release.values * block.scale) - drawn)[:CANARIES]
@@ -232,7 +239,7 @@ def training_scores(firm: Firm, plan: Plan, *, attempt: int, sabotage: Sabotage 
     """
     assert isinstance(plan, TrainingPlan)
     brief, heard = firm.brief(plan, attempt=attempt), []
-    drive(train_model(brief), _exchange(firm, sabotage, heard))
+    drive(train_model(brief), exchange_of(firm, sabotage, heard))
     size = update_size(training_layout.architecture_of(plan, firm.catalogue))
     return noised_sum(brief, 0, heard[-1], size=size)[:CANARIES].astype(np.float64)
 
@@ -243,7 +250,7 @@ def gradient_scores(firm: Firm, plan: Plan, *, attempt: int, sabotage: Sabotage 
     colluder = Recorded(sabotage.noise.get(COLLUDER, draw_noise))
     sabotage = replace(sabotage, noise={**sabotage.noise, COLLUDER: colluder})
     brief, heard = firm.brief(plan, attempt=attempt), []
-    drive(train_model(brief), _exchange(firm, sabotage, heard))
+    drive(train_model(brief), exchange_of(firm, sabotage, heard))
     size = gradient_size(training_layout.architecture_of(plan, firm.catalogue), plan.cohort)
     total = noised_sum(brief, 0, heard[-1], size=size)
     return (colluder.drawn[0] - total)[:CANARIES].astype(np.float64)  # a gradient points down
