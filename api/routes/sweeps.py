@@ -3,11 +3,12 @@
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from api.auth import Staff, Stopper, Trainer
 from api.errors import NotAllowed
 from api.idempotency import Answer, OnlyOnce
+from api.paging import OnePage
 from api.people.roles import Role
 from api.routes.desk import RUN, OpenDesk
 from api.sweep_schemas import SweepPrice, SweepRequest, SweepView
@@ -42,9 +43,17 @@ def begin_sweep(body: SweepRequest, desk: OpenDesk, caller: Trainer, once: OnlyO
 
 
 @router.get("/api/v1/sweeps")
-def list_sweeps(desk: OpenDesk, _caller: Staff) -> list[SweepView]:
-    """Return every sweep, the newest first."""
-    return [SweepView.of(one, desk.runs) for one in Sweeps(desk.engine).all()]
+def list_sweeps(
+    desk: OpenDesk,
+    _caller: Staff,
+    page: OnePage,
+    before: Annotated[
+        str | None, Query(pattern=RUN, description="a sweep of the last page")
+    ] = None,
+) -> list[SweepView]:
+    """Return every sweep, the newest first; ``Link`` leads to the next page."""
+    found = Sweeps(desk.engine).all(limit=page.enough, before=before)
+    return [SweepView.of(one, desk.runs) for one in page.of(found, lambda one: one.id)]
 
 
 @router.get("/api/v1/sweeps/{run_id}")

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from api.web.pages import (
+    again,
     answers,
     approvals,
     ask,
@@ -30,6 +31,7 @@ _SCREENS = (
     saved,
     answers,
     training,
+    again,
     budget,
     studio,
     approvals,

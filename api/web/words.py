@@ -39,6 +39,12 @@ MONITOR_STATES: Final[Mapping[str, str]] = {
     "stopped": _("stopped"),
     "refused": _("refused"),
 }
+SWEEP_STATES: Final[Mapping[str, str]] = {
+    "trying": _("Running"),
+    "ended": _("every recipe was tried"),
+    "stopped": _("stopped"),
+    "refused": _("Refused"),
+}
 STAGES: Final[Mapping[str, str]] = {
     "on trial": _("on trial"),
     "in use": _("in use"),

@@ -109,13 +109,20 @@ class Sweeps:
             raise SweepUnknown(sweep)
         return _sweep(row)
 
-    def all(self, *, trying: bool = False) -> list[Sweep]:
-        """Return every sweep, or those that are not over; the newest first."""
-        query = sa.select(_SWEEPS).order_by(_SWEEPS.c.number.desc())
-        if trying:
-            query = query.where(_SWEEPS.c.state == SweepState.TRYING)
+    def all(self, *, limit: int | None = None, before: str | None = None) -> list[Sweep]:
+        """Return sweeps, the newest first; those older than ``before``, or SweepUnknown."""
+        query = sa.select(_SWEEPS).order_by(_SWEEPS.c.number.desc()).limit(limit)
+        if before is not None:
+            known = sa.select(_SWEEPS.c.number).where(_SWEEPS.c.id == self.get(before).id)
+            query = query.where(_SWEEPS.c.number < known.scalar_subquery())
         with self._engine.connect() as db:
             return [_sweep(row) for row in db.execute(query)]
+
+    def trying(self) -> list[Sweep]:
+        """Return the sweeps that are not over, the oldest first."""
+        query = sa.select(_SWEEPS).where(_SWEEPS.c.state == SweepState.TRYING)
+        with self._engine.connect() as db:
+            return [_sweep(row) for row in db.execute(query.order_by(_SWEEPS.c.number))]
 
     def of_training(self, run: str) -> Sweep | None:
         """Return the newest sweep that tried a training's run, if any did."""

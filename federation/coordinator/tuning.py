@@ -134,7 +134,7 @@ def stop(sweep_id: str, desk: Desk, *, now: datetime | None = None) -> Sweep:
 
 def carry_on_all(desk: Desk, at: datetime) -> None:
     """Begin whatever of each sweep can begin by now."""
-    for one in Sweeps(desk.engine).all(trying=True):
+    for one in Sweeps(desk.engine).trying():
         _carry_on(one, desk, at)
 
 

@@ -1,11 +1,17 @@
 """One story for each role, in both languages, by keyboard and mouse as a person would."""
 
 import re
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from consent.events import SetLevel
+from federation.coordinator.consent_desk import change
+from federation.coordinator.desk import plan_of, submit
+from federation.coordinator.runs import RunState
 from tests.browser.conftest import Visit
 from tests.browser.site import Site
 
@@ -14,6 +20,15 @@ pytestmark = pytest.mark.browser
 Keep = Callable[[Page, str], None]
 both = pytest.mark.parametrize("language", ["en", "zh"])
 CLIENT = {"en": "c0001", "zh": "c0003"}
+BONDS = {
+    "kind": "training",
+    "purpose": "bond_model",
+    "target": "buys_bonds",
+    "features": ["income", "region"],
+    "rounds": 1,
+    "local_steps": 3,
+    "reason": "a model that people leave",
+}
 
 
 def sign_in(page: Page, site: Site, name: str) -> None:
@@ -67,6 +82,29 @@ def test_an_analyst_trains_and_a_dear_question_waits(
     page.locator("#price button").click()
     expect(page.locator("main a[href^='/ledger/runs/']")).to_be_visible()
     keep(page, "model")
+
+
+@both
+def test_an_analyst_trains_again_without_those_who_left_and_without_javascript(
+    site: Site, visit: Visit, keep: Keep, language: str
+) -> None:
+    desk, left = site.dispatcher.desk, {"en": "c0011", "zh": "c0012"}[language]
+    asked = BONDS | {"model": f"bonds_{language}", "epsilon": 1.5}
+    run = submit(plan_of(asked, desk), desk, asker="analyst").run.id
+    while desk.runs.get(run).state in (RunState.ACCEPTED, RunState.RUNNING):
+        time.sleep(0.05)
+    now = datetime.now(UTC)
+    change(SetLevel(client=left, level=0), desk, now=now)
+    page = visit("analyst", language=language, java_script_enabled=False)
+    page.goto("/training")
+    keep(page, "room")
+    page.locator(f"a.button[href='/training/again/bonds_{language}/1']").click()
+    expect(page.locator("p.lead")).to_contain_text({"en": "withdrawn", "zh": "撤回"}[language])
+    expect(page.locator("#price .tagline")).to_be_visible()
+    keep(page, "proposal")
+    page.locator("#price form button").click()
+    expect(page).to_have_url(re.compile("/answers/[0-9a-f]{16}$"))
+    assert run not in page.url
 
 
 @both

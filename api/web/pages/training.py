@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -14,18 +13,20 @@ from api.errors import NotAllowed
 from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
+from api.sweep_schemas import RecipeRequest, SweepView
 from api.web.builder import open_fields
 from api.web.caller import PageCaller
 from api.web.forms import Asked, Fields, Posted
-from api.web.language import language_of
+from api.web.language import Language, language_of
+from api.web.model_lines import model_lines
 from api.web.page_route import PageRoute
 from api.web.pricing import REFUSALS
 from api.web.render import page
 from api.web.screens import TRAINING, admit
-from api.web.words import STAGES, STATES, asked, plan_in
+from api.web.words import STAGES, STATES, SWEEP_STATES, asked, plan_in
 from federation import training_layout
 from federation.coordinator.desk import Desk, check, plan_of, price, submit
-from federation.coordinator.model_book import Model, models_of
+from federation.coordinator.sweeps import Sweeps
 from federation.plans import AnyPlan
 from federation.training_plan import TrainingPlan
 from federation.updates import update_size
@@ -35,9 +36,9 @@ from privacy.odds import odds_of_release
 from privacy.odds_text import sentences
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-_RUNS = 20
+_RUNS, _SWEEPS = 20, 5
 _BYTES = 8
-_TRAINERS = ("analyst", "researcher")
+TRAINERS = ("analyst", "researcher")
 _WHOLE = {"rounds": 4, "local_steps": 20}
 _NUMBERS = {"epsilon": 1.0, "clip_norm": 1.0, "learning_rate": 3.0, "momentum": 0.9}
 _NO_REASON = "a price was asked"
@@ -65,8 +66,8 @@ def show_room(request: Request, caller: PageCaller, desk: OpenDesk, fields: Aske
 @router.post("/training")
 def train(request: Request, caller: PageCaller, desk: OpenDesk, fields: Posted) -> Response:
     """Submit a training; a second click with the same key is the same run."""
-    if caller.role not in _TRAINERS:
-        raise NotAllowed(caller.role, " or ".join(_TRAINERS))
+    if caller.role not in TRAINERS:
+        raise NotAllowed(caller.role, " or ".join(TRAINERS))
     if not fields.one("reason"):
         return _room(request, caller, desk, fields, note="reason")
     try:
@@ -128,11 +129,14 @@ def _room(
         refused=kind.title if kind else "",
         note=note,
         key=token_urlsafe(16),
-        may_train=caller.role in _TRAINERS,
+        may_train=caller.role in TRAINERS,
         runs=_runs(desk, request),
-        models=_models(desk, request),
+        models=model_lines(desk, language, limit=_RUNS),
+        sweeps=_sweeps(desk, language),
+        recipe_keys=tuple(RecipeRequest.model_fields),
         states=STATES,
         stages=STAGES,
+        sweep_states=SWEEP_STATES,
     )
 
 
@@ -164,31 +168,9 @@ def _leaving(plan: AnyPlan, desk: Desk) -> Leaving | None:
     return Leaving(numbers=numbers, rounds=plan.rounds, kilobytes=sent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelLine:
-    """One version of the registry. ``again``: where the same training stands, filled in."""
-
-    model: Model
-    text: str
-    again: str
-
-
-def _models(desk: Desk, request: Request) -> Sequence[ModelLine]:
-    language, found = language_of(request), []
-    for model in models_of(desk.runs, desk.registry)[:_RUNS]:
-        plan = model.plan
-        query: dict[str, Any] = {
-            "purpose": plan.purpose,
-            "target": plan.target,
-            "feature": plan.features,
-            "epsilon": f"{model.label['epsilon']:.4g}",
-            "reason": plan.reason,
-            **{n: f"{getattr(plan, n):g}" for n in (*_WHOLE, *_NUMBERS) if n != "epsilon"},
-        }
-        text = asked(plan_in(model.run), desk.catalogue, language)
-        again = f"/training?{urlencode(query, doseq=True)}#new"
-        found.append(ModelLine(model=model, text=text, again=again))
-    return found
+def _sweeps(desk: Desk, language: Language) -> list[tuple[SweepView, str]]:
+    found = [SweepView.of(one, desk.runs) for one in Sweeps(desk.engine).all(limit=_SWEEPS)]
+    return [(one, asked(one.recipes[0].plan, desk.catalogue, language)) for one in found]
 
 
 def _runs(desk: Desk, request: Request) -> Sequence[tuple[Any, dict[str, Any], str]]:

@@ -34,6 +34,7 @@ def test_a_sweep_is_priced_begun_read_and_stopped(analyst: TestClient) -> None:
     assert [one["plan"]["learning_rate"] for one in found["recipes"]] == [1.0, 0.5, 1.0]
     assert found["recommends"] is None
     assert [one["id"] for one in analyst.get("/api/v1/sweeps").json()] == [found["id"]]
+    assert analyst.get("/api/v1/sweeps", params={"before": found["id"]}).json() == []
     assert analyst.post(f"{place}/stop").json()["state"] == "stopped"
     assert spent(analyst) == 0
     assert analyst.get("/api/v1/sweeps/" + "0" * 16).status_code == 404
