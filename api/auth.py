@@ -72,11 +72,24 @@ def enroll_tokens(path: Path, callers: Sequence[Caller] = STAFF) -> dict[str, st
         The tokens (secret) by name. Nothing else keeps them: hand each to its caller.
     """
     tokens = {caller.name: new_token() for caller in callers}
-    lines = [
-        {"name": c.name, "role": c.role.value, "sha256": _hash(tokens[c.name])} for c in callers
-    ]
-    write_private(path, json.dumps(lines, indent=2) + "\n")
+    _write(path, [_known(caller, tokens[caller.name]) for caller in callers])
     return tokens
+
+
+def add_token(path: Path, caller: Caller, accounts: Accounts) -> str:
+    """Make a token (secret) for a caller beside those that a file knows, and return it.
+
+    An API that runs learns of it when it starts again.
+
+    Raises:
+        TokensInvalid: the file is none, or the name has another role there or as an account.
+    """
+    token = new_token()
+    known = [*(load_tokens(path) if path.exists() else ()), _known(caller, token)]
+    _check_roles(path, known)
+    check_names(path, known, accounts)
+    _write(path, known)
+    return token
 
 
 def load_tokens(path: Path) -> tuple[KnownToken, ...]:
@@ -90,9 +103,22 @@ def load_tokens(path: Path) -> tuple[KnownToken, ...]:
         raise TokensInvalid(path, error.strerror or "cannot be read") from None
     except ValidationError:
         raise TokensInvalid(path, "is not a list of names, roles and hashes") from None
+    _check_roles(path, known)
+    return known
+
+
+def _check_roles(path: Path, known: Sequence[KnownToken]) -> None:
     if len({k.name for k in known}) < len({(k.name, k.role) for k in known}):
         raise TokensInvalid(path, "gives one name two roles")
-    return known
+
+
+def _known(caller: Caller, token: str) -> KnownToken:
+    return KnownToken(name=caller.name, role=caller.role, sha256=_hash(token))
+
+
+def _write(path: Path, known: Sequence[KnownToken]) -> None:
+    lines = [one.model_dump(mode="json") for one in known]
+    write_private(path, json.dumps(lines, indent=2) + "\n")
 
 
 def check_names(path: Path, known: Sequence[KnownToken], accounts: Accounts) -> None:

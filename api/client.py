@@ -1,6 +1,5 @@
 """A caller's side of the API: ``Sandbox`` for notebooks, and what commands and the demo ask.
 
-from api.client import Sandbox
 sandbox = Sandbox.connect("http://127.0.0.1:8443", token)
 sandbox.ask({...}).frame()
 """
@@ -53,8 +52,11 @@ class Client:
     @classmethod
     def connect(cls, address: str, token: str) -> Self:
         """Speak to the API at an address, with a caller's token (secret)."""
-        headers = {"Authorization": f"Bearer {token}"}
-        # trust_env: a proxy of the machine has no business between two processes on it.
+        return cls.speaking(address, {"Authorization": f"Bearer {token}"})
+
+    @classmethod
+    def speaking(cls, address: str, headers: Mapping[str, str]) -> Self:
+        """Speak to an address, past any proxy, with the headers (secret) that say who calls."""
         http = httpx.Client(base_url=address, headers=headers, timeout=_TIMEOUT_S, trust_env=False)
         return cls(http=http)
 

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from api.cli.exits import Exit
-from api.cli.options import Api, AsJson, Request, Token, connect, say_json
+from api.cli.options import Api, AsJson, Request, connect, say_json
+from api.cli.signing_in import Token
 from api.cli.tables import budget_table, evaluation_tables, influences_tables, price_table
 from api.client import Client, Json, Refusal
 from api.demo.show import cost_line, question_table, refusal_panel, say
@@ -133,7 +134,9 @@ def carry_out(
     with err.status("asking") as status:
         run = client.submit(path, body)
         if wait and not isinstance(run, Refusal):
-            run = client.follow(run, lambda step, _part: status.update(step), alive=lambda: None)
+            run = client.follow(
+                run, lambda step, part: status.update(f"{step}, {part:.0%}"), alive=lambda: None
+            )
     if isinstance(run, Refusal):
         if as_json:
             say_json({"refusal": {"code": run.code, "text": run.text or run.title}})

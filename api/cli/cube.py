@@ -8,7 +8,8 @@ from rich.console import Console
 
 from api.cli.asking import Wait, carry_out
 from api.cli.cube_tables import cells_table, model_table, relations_table
-from api.cli.options import Api, AsJson, Request, Token, connect, say_json
+from api.cli.options import Api, AsJson, Request, connect, say_json
+from api.cli.signing_in import Token
 
 app = typer.Typer(
     name="cube",

@@ -21,6 +21,7 @@ from api.cli import (
     overseeing,
     people,
     planning,
+    signing_in,
     sweeping,
     watching,
 )
@@ -57,6 +58,8 @@ app.add_typer(cube.app, epilog=EPILOG)
 app.add_typer(watching.app, epilog=EPILOG)
 app.add_typer(sweeping.app, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
+    signing_in.login,
+    signing_in.logout,
     asking.ask,
     asking.train,
     asking.evaluate,

@@ -7,7 +7,8 @@ import typer
 from rich.console import Console
 
 from api.cli.exits import Exit
-from api.cli.options import Api, AsJson, Token, connect, say_json
+from api.cli.options import Api, AsJson, connect, say_json
+from api.cli.signing_in import Token
 from api.cli.tables import models_table
 from api.client import Client, Json, Refusal
 from api.demo.show import refusal_panel, say

@@ -8,7 +8,8 @@ import typer
 from rich.console import Console
 
 from api.cli.exits import Exit
-from api.cli.options import Api, AsJson, Token, connect, say_json
+from api.cli.options import Api, AsJson, connect, say_json
+from api.cli.signing_in import Token
 from api.cli.tables import approvals_table, opinions_table, report_tables, withdrawals_table
 from api.demo.show import say
 from api.errors import InputInvalid

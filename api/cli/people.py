@@ -15,10 +15,11 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from api.auth import add_token, write_private
 from api.cli.options import AsJson, say_json
 from api.people.account_log import logged, logging_accounts
 from api.people.accounts import COMMAND_LINE, Accounts
-from api.people.roles import STAFF_ROLES, Role
+from api.people.roles import STAFF_ROLES, Caller, Role
 from api.people.schemas import PersonName
 from api.people.session_store import Sessions
 from api.people.settings import SessionSettings
@@ -103,6 +104,28 @@ def close(name: Name, *, coordinator: Coordinator, as_json: AsJson = False) -> N
         say_json({"name": name, "closed": True})
     else:
         typer.echo(f"{name} is closed.")
+
+
+@app.command()
+def token(
+    name: Name,
+    role: Annotated[Role, typer.Argument(help="What its machine may do.")],
+    *,
+    coordinator: Coordinator,
+    tokens: Annotated[Path, typer.Option(help="The JSON file of token hashes, as `serve` takes.")],
+    out: Annotated[Path, typer.Option(help="A file for the token; only its owner may read it.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make a token for a machine; the API knows it when it starts again."""
+    if role not in STAFF_ROLES:
+        raise typer.BadParameter("a client signs in with an account")
+    with _opened(coordinator) as stores:
+        caller = Caller(name=_checked(name), role=role)
+        write_private(out, add_token(tokens, caller, stores.accounts) + "\n")
+    if as_json:
+        say_json({"name": name, "role": role.value, "token": str(out)})
+    else:
+        typer.echo(f"The token of {name} is in {out}. Start the API again.")
 
 
 def _checked(name: str) -> str:

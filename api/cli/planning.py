@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from api.cli.options import Api, AsJson, Request, Token, connect, say_json
+from api.cli.options import Api, AsJson, Request, connect, say_json
+from api.cli.signing_in import Token
 from api.client import Json
 from api.demo.show import say
 from api.errors import InputInvalid

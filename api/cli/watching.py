@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from api.cli.options import Api, AsJson, Request, Token, connect, say_json
+from api.cli.options import Api, AsJson, Request, connect, say_json
+from api.cli.signing_in import Token
 from api.client import Json
 from api.request_files import read_request
 

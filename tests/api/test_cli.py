@@ -40,7 +40,9 @@ def test_an_error_has_its_exit_code(error: Exception, code: Exit) -> None:
 
 
 def test_every_exit_code_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
     assert all(f"{code.value} " in EPILOG for code in Exit)
+    assert EPILOG.removeprefix("Exit codes: ") in page
 
 
 @pytest.mark.parametrize("command", ["demo", "serve"])

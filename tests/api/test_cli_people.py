@@ -1,11 +1,14 @@
 import json
+import stat
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from api.auth import caller_of, load_tokens
 from api.cli.main import app
+from api.errors import TokensInvalid
 from api.people.accounts import Accounts
 from api.people.roles import Role
 from api.people.setup_link import SetupLinks
@@ -81,3 +84,24 @@ def test_doctor_needs_something_to_look_at() -> None:
 
 def test_a_shell_can_learn_the_commands() -> None:
     assert "--install-completion" in run("--help").stdout
+
+
+def test_a_machine_gets_a_token_in_a_file_and_the_api_its_hash(
+    place: list[str], settings: Settings, tmp_path: Path
+) -> None:
+    out = tmp_path / "nightly.token"
+    more = [*place, "--tokens", str(settings.tokens), "--out", str(out)]
+    made = run("people", "token", "nightly", "analyst", *more)
+    assert made.exit_code == 0, made.output
+    secret = out.read_text().strip()
+    assert secret not in made.output + settings.tokens.read_text()
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    known = load_tokens(settings.tokens)
+    assert caller_of(secret, known).name == "nightly"
+    assert {one.name for one in known} > {"nightly", "auditor"}
+    before = settings.tokens.read_bytes()
+    assert isinstance(run("people", "token", "nightly", "auditor", *more).exception, TokensInvalid)
+    run("people", "add", "wei", "advisor", *place)
+    assert isinstance(run("people", "token", "wei", "auditor", *more).exception, TokensInvalid)
+    assert run("people", "token", "c1", "client", *more).exit_code == 2
+    assert settings.tokens.read_bytes() == before
