@@ -14,9 +14,8 @@ from federation.coordinator.policy import pool_of
 from federation.coordinator.targets import Wanted, sharing_of, wanted_of, weighted
 from federation.errors import PlanInvalid
 from federation.question_plan import QuestionPlan
-from federation.statistics.amounts import Mean
 from federation.statistics.figures import LEVEL
-from federation.statistics.summands import COUNT, Summand, total
+from federation.statistics.summands import COUNT, Summand
 from privacy.errors import TargetUnreachable
 from privacy.loss import Delta, Epsilon, Rho
 from privacy.odds import (
@@ -43,7 +42,7 @@ class Prediction:
     """What an answer will show: the half width of a 95 % interval of the noise, in its unit.
 
     `half_width` is infinite where the answer would be "too few clients to tell". `target` is what
-    was wanted; for a count also what its means need: half the fewest clients that were guessed.
+    was wanted; for a count also what the others need: half the fewest clients that were guessed.
     """
 
     statistic: str
@@ -59,7 +58,7 @@ class Solution:
         plan: ready to submit.
         epsilon: of the plan, at delta.
         delta: the policy's.
-        predictions: of the count, and of each mean with a target.
+        predictions: of the count, and of each other statistic with a target.
         smallest_group: fewest clients whose count this plan tells apart from zero, 19 times in 20.
         odds: what the plan's loss lets an attacker do.
         sentences: the odds in words, by language.
@@ -83,12 +82,12 @@ def solve(
 ) -> Solution:
     """Find the least rho at which a question's answer meets every target.
 
-    Each mean with a target gets its own weight, so that the sums share rho as `planning.allocate`
+    Each statistic with a target gets its own weight, so that they share rho as `planning.allocate`
     says; what has no target keeps the weight that the request gives it.
 
     Args:
         request: a question as for plan_of, with neither rho nor epsilon.
-        targets: at least one CountTarget or MeanTarget as JSON, at most one per statistic.
+        targets: at least one Target as JSON, at most one per statistic.
         desk: its policy, catalogue and ledger are read.
 
     Raises:
@@ -111,7 +110,7 @@ def solve(
         epsilon=odds.epsilon,
         delta=delta,
         predictions=_predict(plan, wanted, desk),
-        smallest_group=smallest_group(_noise(plan, desk)[None], level=LEVEL),
+        smallest_group=smallest_group(_noise(plan, desk)[COUNT], level=LEVEL),
         odds=odds,
         sentences={
             "en": sentences(odds, "en", plan.unit),
@@ -172,18 +171,12 @@ def _at(plan: QuestionPlan, rho: Rho) -> QuestionPlan:
     return plan.model_copy(update={"rho": rho.value})
 
 
-def _noise(plan: QuestionPlan, desk: Desk) -> dict[str | None, float]:
-    """Return the deviation of each block's noise, in clients or half widths: as its Release will.
-
-    The key is the field of a mean's total; None is the count.
-    """
+def _noise(plan: QuestionPlan, desk: Desk) -> dict[Summand, float]:
+    """Return the deviation of each sum's noise, in clients or half widths: as its Release will."""
     sharing = sharing_of(plan)
-    wanted: dict[Summand, str | None] = {COUNT: None}
-    wanted |= {total(s.field): s.field for s in plan.statistics if isinstance(s, Mean)}
     return {
-        wanted[b.summand]: standard_error(b.rho, sharing, sensitivity=b.sensitivity, scale=b.scale)
+        b.summand: standard_error(b.rho, sharing, sensitivity=b.sensitivity, scale=b.scale)
         for b in layout.question_blocks(plan, desk.catalogue)
-        if b.summand in wanted
     }
 
 
@@ -192,7 +185,12 @@ def _predict(plan: QuestionPlan, wanted: Sequence[Wanted], desk: Desk) -> tuple[
     return tuple(
         Prediction(
             statistic=one.name,
-            half_width=error(one.statistic, count=noise[None], total=noise[one.field], level=LEVEL),
+            half_width=error(
+                one.statistic,
+                count=noise[COUNT],
+                total=max((noise[summand] for summand in one.own), default=0.0),
+                level=LEVEL,
+            ),
             target=one.within,
         )
         for one in wanted

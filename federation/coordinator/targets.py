@@ -1,5 +1,6 @@
 """The errors that people can live with, as a question's statistics: what the studio solves for."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -7,17 +8,19 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from federation.coordinator.desk import Desk
+from federation.coordinator.guesses import Guess, moved_of
 from federation.errors import PlanInvalid
 from federation.plan_base import Frozen, Name
 from federation.plans import explain
 from federation.question_plan import QuestionPlan
-from federation.statistics.amounts import Mean
 from federation.statistics.bounds import number_bounds
+from federation.statistics.summands import Summand, total
+from federation.statistics.template import Template
 from privacy.errors import TargetUnreachable
 from privacy.loss import Delta, Rho
 from privacy.odds import check_delta
+from privacy.planning import COUNT as EVERY_COUNT
 from privacy.planning import (
-    COUNT,
     TOLD_MARGIN,
     Sharing,
     Statistic,
@@ -27,6 +30,7 @@ from privacy.planning import (
 )
 from privacy.planning import Target as ErrorTarget
 
+_LIGHT, _HEAVY = 1e-6, 1e6
 _ENOUGH = 1e9
 """More than any pool has: what is asked of `allocate` is how to share, not whether it is there."""
 
@@ -58,16 +62,30 @@ class MeanTarget(Frozen):
         return self.within * abs(self.value) if self.relative else self.within
 
 
-Target = Annotated[CountTarget | MeanTarget, Field(discriminator="kind")]
-_TARGETS: TypeAdapter[tuple[CountTarget | MeanTarget, ...]] = TypeAdapter(tuple[Target, ...])
+class FigureTarget(Guess):
+    """Any statistic of the question within this much, in a cell like the guess.
+
+    statistic: its name among the question's, as labels name it: "sum income", "quantile income".
+    within: in its unit; for quantiles in rank, a part of the clients; or as a part of the figure
+    that the guess gives if ``relative``.
+    """
+
+    kind: Literal["figure"] = "figure"
+    statistic: str = Field(min_length=1, max_length=2000)
+    within: float = Field(gt=0)
+    relative: bool = False
+
+
+Target = Annotated[CountTarget | MeanTarget | FigureTarget, Field(discriminator="kind")]
+_TARGETS: TypeAdapter[tuple[Target, ...]] = TypeAdapter(tuple[Target, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """One statistic with the error that is wanted of it. field: None for the count."""
+    """One statistic with the error that is wanted of it. own: its sums beside the count."""
 
     name: str
-    field: str | None
+    own: tuple[Summand, ...]
     statistic: Statistic
     within: float
 
@@ -75,24 +93,56 @@ class Wanted:
 def wanted_of(
     plan: QuestionPlan, targets: Sequence[Mapping[str, object]], desk: Desk
 ) -> list[Wanted]:
-    """Return the count first, which every mean rests on, then each mean with a target."""
+    """Return the count first, which all rests on, then each other statistic with a target."""
     try:
         parsed = _TARGETS.validate_python(tuple(targets))
     except ValidationError as error_:
         raise PlanInvalid(f"targets: {explain(error_)}") from None
     if not parsed:
         raise PlanInvalid("targets: give at least one error to solve for")
-    names = [target.field if isinstance(target, MeanTarget) else None for target in parsed]
+    names = [_name(target) for target in parsed]
     if len(set(names)) < len(names):
         raise PlanInvalid("targets: give each statistic one")
-    asked = {s.field for s in plan.statistics if isinstance(s, Mean)} | {None}
-    if strangers := sorted(str(name) for name in set(names) - asked):
-        raise PlanInvalid(f"targets: the question asks for no mean of {strangers[0]}")
-    means = [target for target in parsed if isinstance(target, MeanTarget)]
+    asked = {statistic.name: statistic for statistic in plan.statistics}
+    if strangers := sorted(set(names) - asked.keys() - {"count"}):
+        known = ", ".join(asked)
+        raise PlanInvalid(f"targets: the question has no {strangers[0]!r:.80}; it has {known}")
+    others = [
+        _mean(target, desk)
+        if isinstance(target, MeanTarget)
+        else _figure(target, asked[target.statistic], desk)
+        for target in parsed
+        if not isinstance(target, CountTarget)
+    ]
     counts = [target.within for target in parsed if isinstance(target, CountTarget)]
-    counts += [target.clients / TOLD_MARGIN for target in means]
-    count = Wanted(name="count", field=None, statistic=COUNT, within=min(counts))
-    return [count, *(_mean(target, desk) for target in means)]
+    counts += [one.statistic.told_within / TOLD_MARGIN for one in others]
+    if not math.isfinite(least := min(counts)):
+        least = min(one.within / one.statistic.of_count for one in others)
+    return [Wanted(name="count", own=(), statistic=EVERY_COUNT, within=least), *others]
+
+
+def _name(target: CountTarget | MeanTarget | FigureTarget) -> str:
+    match target:
+        case CountTarget():
+            return "count"
+        case MeanTarget():
+            return f"mean {target.field}"
+        case FigureTarget():
+            return target.statistic
+
+
+def _figure(target: FigureTarget, statistic: Template, desk: Desk) -> Wanted:
+    if not statistic.summands:
+        raise PlanInvalid(f"targets: {statistic.name} is a count; give a target of that kind")
+    check_delta(Delta(desk.policy.delta), target.clients)
+    moved = moved_of(statistic, target, desk.catalogue)
+    within = target.within * moved.value if target.relative else target.within
+    return Wanted(
+        name=statistic.name,
+        own=statistic.summands,
+        statistic=moved.statistic,
+        within=positive(f"error of {statistic.name}", within),
+    )
 
 
 def _mean(target: MeanTarget, desk: Desk) -> Wanted:
@@ -100,27 +150,40 @@ def _mean(target: MeanTarget, desk: Desk) -> Wanted:
     check_delta(Delta(desk.policy.delta), target.clients)
     return Wanted(
         name=f"mean {target.field}",
-        field=target.field,
+        own=(total(target.field),),
         statistic=mean_of(lower=lower, upper=upper, value=target.value, clients=target.clients),
         within=positive(f"error of mean {target.field}", target.half_width),
     )
 
 
 def weighted(plan: QuestionPlan, wanted: Sequence[Wanted]) -> QuestionPlan:
-    """Weigh each mean with a target against the count as the least loss for all targets would."""
-    targets = [ErrorTarget(one.name, one.statistic, one.within) for one in wanted]
+    """Weigh each target's statistic against the count as the least loss for all of them would.
+
+    The sums of a statistic share its loss evenly, so s of them have √s times the noise of one.
+    """
+    targets = [ErrorTarget(one.name, _shared(one), one.within) for one in wanted]
     try:
         best = allocate(targets, sharing_of(plan), remaining=Rho(_ENOUGH))
     except TargetUnreachable:
         return plan  # at its own weights it is out of reach too, and is refused for it
-    totals = dict(zip((one.field for one in wanted[1:]), best.totals[1:], strict=True))
+    weights = {
+        one.name: min(max(part.value / best.count.value, _LIGHT), _HEAVY)
+        for one, part in zip(wanted[1:], best.totals[1:], strict=True)
+    }
     statistics = tuple(
-        s.model_copy(update={"weight": totals[s.field].value / best.count.value})
-        if isinstance(s, Mean) and s.field in totals
-        else s
+        s.model_copy(update={"weight": weights[s.name]}) if s.name in weights else s
         for s in plan.statistics
     )
     return plan.model_copy(update={"statistics": statistics})
+
+
+def _shared(one: Wanted) -> Statistic:
+    found = one.statistic
+    return Statistic(
+        of_total=found.of_total * math.sqrt(len(one.own)),
+        of_count=found.of_count,
+        told_within=found.told_within,
+    )
 
 
 def sharing_of(plan: QuestionPlan) -> Sharing:
