@@ -74,6 +74,8 @@ MEASURES: Final[Mapping[str, str]] = {
 _MEDIAN = _("the median of %(field)s")
 _ONLY = _(" (only %(field)s: %(labels)s)")
 _TRAINING = _("A model of %(target)s from %(count)s fields")
+_JUDGED = _("How well a model of %(target)s does")
+_DRIVEN = _("What drives the scores of a model of %(target)s")
 _AND = _(" and ")
 _OTHER = _("A release of kind %(kind)s")
 STEPS: Final = frozenset(
@@ -116,6 +118,9 @@ def asked(plan: Mapping[str, Any], catalogue: Catalogue, language: Language) -> 
             title = field_title(plan["target"], catalogue, language)
             given = {"target": title, "count": len(plan["features"])}
             return gettext(language, _TRAINING) % given
+        case "evaluation":
+            title = field_title(plan["training"]["target"], catalogue, language)
+            return gettext(language, _DRIVEN if plan["explain"] else _JUDGED) % {"target": title}
         case kind:
             return gettext(language, _OTHER) % {"kind": kind}
 

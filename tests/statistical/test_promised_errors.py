@@ -23,6 +23,7 @@ from federation.plans import AnyPlan, digest, read_plan
 from federation.question_journey import ask_question
 from federation.question_plan import QuestionPlan
 from federation.rounds import Brief, drive
+from federation.statistics.bounds import to_scale
 from federation.training_journey import train_model
 from federation.training_layout import architecture_of
 from federation.training_plan import TrainingPlan
@@ -153,12 +154,60 @@ def evaluation_counts(firm: Any, releases: int) -> dict[str, Misses]:
     return {"an evaluation's counts": Misses(np.concatenate(errors), np.concatenate(promised))}
 
 
+def mean_influences(firm: Any, releases: int) -> dict[str, Misses]:
+    """Explain a model that adds 1 for a known age and half of its scaled value, by education."""
+    training = firm.plan(kind="training")
+    file = firm.folder / "m.safetensors"
+    save(file, architecture_of(training, firm.catalogue), np.array([1.0, 0.5, 0.0]))
+    weights = file.read_bytes()
+    plan = read_plan(
+        {
+            "kind": "evaluation",
+            "training": training.model_dump(mode="json"),
+            "run": "0" * 16,
+            "sha256": sha256(weights).hexdigest(),
+            "explain": True,
+            "owned": False,
+            "group": "education",
+            **{key: getattr(training, key) for key in ("catalogue", "purpose", "cohort", "reason")},
+            "rho": 0.1,
+        }
+    )
+    assert isinstance(plan, EvaluationPlan)
+    shares: dict[str, list[float]] = {label: [] for label in ("school", "university", "other")}
+    for department in plan.cohort:
+        for row in firm.rows[department].values():
+            if row["education"] is not None and row["defaulted"] is not None:
+                age = firm.catalogue.field("age")
+                known = row["age"] is not None
+                value = float(to_scale(age, np.array([row["age"]]))[0]) if known else 0.0
+                shares[row["education"]].append(abs(known + 0.5 * value))
+    truths = [float(np.mean(group)) for group in shares.values()]
+    errors, promised = [], []
+    for attempt in range(releases):
+        brief = brief_of(firm, plan, attempt)
+        released = drive(evaluate_model(brief, model=weights), firm.exchange)
+        told = evaluation_result(plan, firm.catalogue, released.values.tolist())
+        for group, truth in zip(told["groups"], truths, strict=True):
+            (age_told,) = group["influences"]
+            low, high = age_told["interval"]
+            errors.append(age_told["value"] - truth)
+            promised.append((high - low) / 2)
+    return {"mean influences": Misses(np.array(errors), np.array(promised))}
+
+
 Measured = Callable[[Any, int], Mapping[str, Misses]]
 
 
 @pytest.mark.parametrize(
     ("measured", "releases"),
-    [(count_and_mean, 100), (group_by_counts, 50), (training_counts, 200), (evaluation_counts, 13)],
+    [
+        (count_and_mean, 100),
+        (group_by_counts, 50),
+        (training_counts, 200),
+        (evaluation_counts, 13),
+        (mean_influences, 67),
+    ],
 )
 def test_200_figures_err_as_they_promise(firm: Any, measured: Measured, releases: int) -> None:
     found = measured(firm, releases)
@@ -182,6 +231,7 @@ def scaled(factor: float) -> Noise:
         (group_by_counts, 20, 2.0),
         (training_counts, 100, 0.5),
         (evaluation_counts, 8, 0.5),
+        (mean_influences, 20, 0.5),
     ],
 )
 def test_noise_of_another_width_than_promised_is_noticed(

@@ -79,7 +79,7 @@ def test_who_may_not_train_reads_the_proposal_only(sign_in: SignIn, trained: str
     ("headers", "words"),
     [
         ({}, ("Alone, together, without privacy", "0.840", "Recipes that were tried")),
-        (CHINESE, ("单独训练、联合训练与无隐私训练", "0.840", "比较过的训练方案")),
+        (CHINESE, ("单独训练、联合训练与无隐私训练", "0.840", "试过的配方")),
     ],
 )
 def test_the_room_compares_models_settings_and_recipes(
@@ -98,3 +98,11 @@ def test_the_room_compares_models_settings_and_recipes(
         assert word in room
     assert "learning_rate = 0.5" in room
     assert f'href="{PLACE}"' in room
+
+
+def test_an_evaluation_is_called_by_what_it_asks(analyst: TestClient, trained: str) -> None:
+    assert trained
+    asked = {"purpose": "bond_model", "model": "buys_bonds", "epsilon": 0.5, "reason": "for a test"}
+    for more, words in (({}, "How well a model of"), ({"explain": True}, "What drives the scores")):
+        run = analyst.post("/api/v1/evaluations", json=asked | more).json()["id"]
+        assert words in analyst.get(f"/answers/{run}").text
