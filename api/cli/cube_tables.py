@@ -13,7 +13,7 @@ def cells_table(found: Json) -> Table:
     """Show a histogram or a crosstab, one row a cell."""
     table = Table(title="Clients", caption=_CAPTION, title_justify="left")
     for name in found["fields"]:
-        table.add_column(escape(name))
+        table.add_column(escape(name), overflow="fold")
     table.add_column("clients", justify="right")
     table.add_column("", no_wrap=True)
     largest = max(row["count"]["value"] for row in found["rows"])
@@ -28,10 +28,10 @@ def cells_table(found: Json) -> Table:
 def relations_table(found: Json) -> Table:
     """Show every pair of fields, the strongest first."""
     table = Table(title="What goes together", caption=_CAPTION, title_justify="left")
-    table.add_column("field")
-    table.add_column("field")
+    table.add_column("field", overflow="fold")
+    table.add_column("field", overflow="fold")
     for column in ("mutual information (bits)", "of which noise, about", "correlation"):
-        table.add_column(column, justify="right")
+        table.add_column(column, overflow="fold", justify="right")
     for pair in found["pairs"]:
         told = pair["mutual_information"]
         noise = f"{told['bias']:.2g}" if "bias" in told else ""
@@ -45,7 +45,7 @@ def model_table(found: Json) -> Table:
     title = f"Share of {found['target']} = {found['label']}, from a base of {found['base']:.3f}"
     table = Table(title=escape(title), caption=_CAPTION, title_justify="left")
     for column in ("field", "label"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     table.add_column("changes it by", justify="right")
     for name, weights in found["weights"].items():
         for label, weight in weights.items():

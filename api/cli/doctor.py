@@ -94,7 +94,7 @@ def _fails(found: list[Check]) -> bool:
 def _table(found: list[Check]) -> Table:
     table = Table()
     for column in ("what", "", "says", "do"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for check in found:
         style = _STYLES[check.verdict]
         verdict = f"[{style}]{check.verdict.value}[/]"

@@ -17,7 +17,7 @@ def _opened(found: WhatLeaves) -> Table:
     title = f"Opened here for {found.purpose}: only clients whose authorization covers it"
     table = Table(title=escape(title))
     for column in ("field", "level needed", "held here"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in found.fields:
         held = "yes" if one.held else "no: absent in every row"
         family = ", nobody in the family objects" if one.family else ""
@@ -30,7 +30,7 @@ def _opened(found: WhatLeaves) -> Table:
 def _leaves(found: WhatLeaves) -> Table:
     table = Table(title=f"What leaves {found.department}; beside it: name, epoch, code, 32 bytes")
     for column in ("leg", "times", "tensor", "items", "bytes", "holds", "one client at most"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     table.add_column("σ here")
     table.add_column("σ of the sum")
     for one in found.tensors:
@@ -55,7 +55,7 @@ def _noise(sigma: float | None, tensor: Tensor) -> str:
 def _charged(found: WhatLeaves) -> Table:
     table = Table(title="Charged to this department's own ledger")
     for column in ("pool", "ρ", f"ε at δ = {found.delta:.0e}", "ρ left now", "ρ left after"):
-        table.add_column(column, justify="left" if column == "pool" else "right")
+        table.add_column(column, overflow="fold", justify="left" if column == "pool" else "right")
     for one in found.charges:
         numbers = (one.rho, one.epsilon, one.left, one.after)
         table.add_row(escape(one.pool), *(f"{number:.4g}" for number in numbers))

@@ -27,7 +27,7 @@ def explained_table(found: Explained) -> Table:
         title=f"What adds up to {escape(found.explains)}. {NEVER_TO_BE_SHARED}",
         caption="; ".join(f"{escape(k)} {v:.4g}" for k, v in found.scores.items()),
     )
-    table.add_column("field")
+    table.add_column("field", overflow="fold")
     table.add_column("value")
     table.add_column("adds", justify="right")
     table.add_row("nothing known", "", f"{found.nothing_known:+.4f}")

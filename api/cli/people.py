@@ -62,7 +62,7 @@ def list_people(*, coordinator: Coordinator, as_json: AsJson = False) -> None:
         return
     table = Table()
     for column in ("name", "role", "can sign in", "made by", "as logged"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for person in found:
         ready, fit = ("yes" if known else "no" for known in (person.ready, fits[person.name]))
         table.add_row(person.name, person.role, ready, person.made_by, fit)

@@ -137,7 +137,7 @@ def _evidence_table(found: Json) -> Table:
 def _curve_table(points: list[Json]) -> Table:
     table = Table(title="What each ε buys; ± is a 95 % interval of the noise")
     for column in ("ε", "errors", "questions left"):
-        table.add_column(column, justify="right")
+        table.add_column(column, overflow="fold", justify="right")
     for point in points:
         errors = "  ".join(map(_error, point["errors"]))
         table.add_row(f"{point['epsilon']:.3g}", errors, str(point["questions_left"]))
@@ -147,7 +147,7 @@ def _curve_table(points: list[Json]) -> Table:
 def _pools_table(found: Json) -> Table:
     table = Table(title="Every pool under the proposal, for life")
     for column in ("pool", "ρ given", "charged", "left", "first refusal", "lasts until"):
-        table.add_column(column, justify="left" if column == "pool" else "right")
+        table.add_column(column, overflow="fold", justify="left" if column == "pool" else "right")
     for name, pool in found["pools"].items():
         sums = (f"{pool[key]:.4g}" for key in ("budget_rho", "charged_rho", "remaining_rho"))
         ends = ((pool["first_refusal"] or "none")[:10], (pool["lasts_until"] or "for good")[:10])

@@ -66,7 +66,7 @@ def list_all(*, api: Api, token: Token, as_json: AsJson = False) -> None:
         return
     table = Table(title="Sweeps")
     for column in ("sweep", "why", "state", "judged"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in sweeps:
         done = f"{_done(one)} of {len(one['recipes'])}"
         table.add_row(one["id"], escape(one["recipes"][0]["plan"]["reason"]), one["state"], done)
@@ -109,7 +109,7 @@ def _show(sweep: Json, *, as_json: bool) -> None:
     keys = [key for key in _KEYS if any(plan[key] != plans[0][key] for plan in plans)]
     table = Table(title=f"Sweep {sweep['id']} is {sweep['state']}", title_justify="left")
     for column in ("recipe", *keys, "AUC", "95 % of the noise", "run"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for place, one in enumerate(sweep["recipes"], start=1):
         told = [one["refusal"] or "–", ""]
         if one["auc"] is not None:

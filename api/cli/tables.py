@@ -14,7 +14,7 @@ def budget_table(pools: Sequence[Json]) -> Table:
     """Show every pool, its windows side by side: ε spent of ε given."""
     table = Table(title="ε spent of ε given, at the pool's δ; what is reserved counts as spent")
     for column in ("pool", "this month", "12 months", "for life", "left now (ρ)", "δ"):
-        table.add_column(column, justify="left" if column == "pool" else "right")
+        table.add_column(column, overflow="fold", justify="left" if column == "pool" else "right")
     for pool in pools:
         windows = [_window(pool[name]) for name in ("month", "year", "lifetime")]
         left, delta = f"{pool['remaining_rho']:.4g}", f"{pool['delta']:.0e}"
@@ -23,9 +23,8 @@ def budget_table(pools: Sequence[Json]) -> Table:
 
 
 def _window(window: Json) -> str:
-    budget = window["budget_epsilon"]
-    of = "no limit" if budget is None else f"{budget:.3g}"
-    return f"{window['spent_epsilon']:.3g} of {of}"
+    spent, budget = f"{window['spent_epsilon']:.3g}", window["budget_epsilon"]
+    return spent if budget is None else f"{spent} of {budget:.3g}"
 
 
 def price_table(price: Json) -> Table:
@@ -44,7 +43,7 @@ def approvals_table(approvals: Iterable[Json]) -> Table:
     """Show the runs that wait, and those who may decide about them."""
     table = Table(title="Runs that wait for two officers")
     for column in ("run", "asker", "purpose", "ρ", "why", "opinions", "until", "yours"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in approvals:
         run, plan = one["run"], one["plan"]
         table.add_row(
@@ -64,7 +63,8 @@ def withdrawals_table(releases: Iterable[Json]) -> Table:
     """Show each release with the bucket of clients who have withdrawn since."""
     table = Table(title="Clients of its epoch who have withdrawn since")
     for column in ("run", "kind", "purpose", "released", "epoch", "model", "withdrawn since"):
-        table.add_column(column, justify="right" if column == "withdrawn since" else "left")
+        one_line = column in {"run", "released"}
+        table.add_column(column, overflow="fold", no_wrap=one_line)
     for one in releases:
         facts = (one["run"], one["kind"], escape(one["purpose"]), one["released_at"][:10])
         table.add_row(*facts, str(one["epoch"]), escape(one["model"]), one["clients"])
@@ -75,7 +75,7 @@ def opinions_table(approval: Json) -> Table:
     """Show the opinions on one run that its reader may know."""
     table = Table()
     for column in ("officer", "opinion", "reason"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in approval["opinions"]:
         table.add_row(escape(one["officer"]), one["opinion"], escape(one["reason"]))
     return table
@@ -85,7 +85,7 @@ def models_table(models: Iterable[Json]) -> Table:
     """Show versions of models."""
     table = Table(title="Models")
     for column in ("name", "version", "stage", "purpose", "ε", "δ", "epoch", "trained", "SHA-256"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in models:
         table.add_row(
             escape(one["name"]),
@@ -172,7 +172,7 @@ def influences_tables(result: Json, title: str) -> list[Table]:
         title_justify="left",
     )
     parts = [{"group": "everyone"} | result["everyone"], *result["groups"]]
-    table.add_column("field")
+    table.add_column("field", overflow="fold")
     for part in parts:
         table.add_column(escape(part["group"]), justify="right")
     told = [
@@ -195,7 +195,7 @@ def report_tables(report: Report) -> list[Table]:
     """Show a verification: every pool by both accountants, then what is wrong."""
     pools = Table(title="Every pool for life, recomputed from the entries")
     for column in ("pool", "ρ used", "of", "ε OpenDP", "ε dp_accounting", "exact", "of", "δ"):
-        pools.add_column(column, justify="left" if column == "pool" else "right")
+        pools.add_column(column, overflow="fold", justify="left" if column == "pool" else "right")
     for one in report.pools:
         pools.add_row(
             escape(one.pool),
@@ -209,7 +209,7 @@ def report_tables(report: Report) -> list[Table]:
         )
     wrong = Table(title="What is wrong")
     for column in ("what", "where", "how"):
-        wrong.add_column(column)
+        wrong.add_column(column, overflow="fold")
     for finding in report.findings:
         wrong.add_row(finding.wrong.value, escape(finding.where), escape(finding.text))
     return [*([pools] if report.pools else []), *([wrong] if report.findings else [])]

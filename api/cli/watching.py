@@ -46,7 +46,7 @@ def _show(monitors: list[Json], *, as_json: bool) -> None:
         return
     table = Table(title="Monitors")
     for column in ("monitor", "why", "state", "ticks", "ρ a tick", "alert"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for one in monitors:
         changed = [c["figure"] for t in one["history"][-1:] for c in t["changes"] or []]
         table.add_row(

@@ -44,8 +44,12 @@ def named(field: Field, *, prefix: str = "") -> str:
 
 def figure(value: float, half_width: float) -> str:
     """Write a number and its interval with as many digits as the interval is worth."""
-    digits = 0 if half_width <= 0 else max(0, 1 - floor(log10(half_width)))
+    digits = _digits(half_width)
     return f"{value:,.{digits}f} ± {half_width:,.{digits}f}"
+
+
+def _digits(half_width: float) -> int:
+    return 0 if half_width <= 0 else max(0, 1 - floor(log10(half_width)))
 
 
 def bar(value: float, largest: float) -> str:
@@ -66,7 +70,7 @@ def question_table(result: Json, catalogue: Catalogue, title: str) -> Table:
         table.add_column(named(catalogue.field(name), prefix="Mean: "), justify="right")
     others = [(group, key) for group in _OTHERS for key in (rows[0].get(group, {}) if rows else ())]
     for group, key in others:
-        table.add_column(escape(f"{_OTHERS[group]}: {key}"), justify="right")
+        table.add_column(escape(f"{_OTHERS[group]}: {key}"), justify="right", overflow="fold")
     largest = max((row["count"].get("value", 0.0) for row in rows), default=0.0)
     for row in rows:
         cell = [escape(label) for label in row["cell"].values()] or ["all"]
@@ -160,9 +164,10 @@ def people_table(people: Sequence[Seeded]) -> Table:
 def where_lines(address: str, tokens: Mapping[str, Path]) -> list[str]:
     """Say where the API listens, and how to call it without a token on a command line."""
     first = next(iter(tokens.values()))
+    names = ", ".join(path.name for path in tokens.values())
     return [
         f"The API listens on {address} and describes itself at {address}/api/v1/openapi.json",
-        *(f"The token of the {_words(name)} is in {path}" for name, path in tokens.items()),
+        f"Each role's token is a file in {first.parent}: {names}",
         f'  curl -H "Authorization: Bearer $(cat {first})" {address}/api/v1/runs',
     ]
 
@@ -184,7 +189,9 @@ def _entry(entry: Any) -> str:  # noqa: ANN401 - a figure of an answer, or a lis
         return str(entry["note"])
     if "half_width" in entry:
         return figure(entry["value"], entry["half_width"])
-    return f"{entry['value']:,.4g} ({entry['low']:,.4g} to {entry['high']:,.4g})"
+    value, low, high = entry["value"], entry["low"], entry["high"]
+    digits = _digits((high - low) / 2)
+    return f"{value:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
 def _part(part: Mapping[str, Any]) -> str:

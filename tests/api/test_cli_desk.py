@@ -115,7 +115,6 @@ def test_a_price_and_the_budget_are_shown(call: Call, question: Path, tiny_folde
     shown = call("auditor", "budget").stdout
     assert "firm/product_insight" in shown
     assert "0 of 40" in shown
-    assert "no limit" in shown
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole demonstration on the tiny folder, with real processes."""
+"""The whole demonstration, on the tiny folder and on its own, with real processes."""
 
 import json
 import os
@@ -15,7 +15,8 @@ import pytest
 
 pytestmark = pytest.mark.protocol
 
-STORY_S = 200.0
+DEMO = Path(__file__).parents[2] / "demo"
+STORY_S = 280.0
 
 
 def command(folder: Path, state: Path, *more: str) -> list[str]:
@@ -66,7 +67,8 @@ def test_once_tells_the_story_and_leaves_one_json_object(tiny_folder: Path, tmp_
     )
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
-    assert set(told) == {"question", "training", "refusal", "model", "seconds"}
+    assert set(told) == {"question", "training", "cube", "refusal", "model", "seconds"}
+    assert told["cube"] is None, "of two departments none can deal"
     model = told["model"]
     assert (model["name"], model["version"]) == ("buys_bonds", 1)
     assert model["evaluation"]["clients"]["value"] > 0
@@ -84,6 +86,21 @@ def test_once_tells_the_story_and_leaves_one_json_object(tiny_folder: Path, tmp_
     assert set(told["seconds"]) > {"enroll", "start", "question", "training", "refusal", "total"}
     assert "OUTSIDE the sandbox" in ended.stderr
     assert mentioning(state) == set()
+
+
+def test_one_cube_of_its_own_folder_ranks_better_than_any_department(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        command(DEMO, tmp_path / "state", "--once", "--json"),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=STORY_S,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["cube"]["label"]["epsilon"] == pytest.approx(1.0)
+    assert told["cube"]["auc"] > max(told["training"]["auc_alone"].values())
+    assert told["training"]["auc_federated"] > 0.8
 
 
 def test_it_stays_up_until_ctrl_c_and_then_leaves_no_process(
