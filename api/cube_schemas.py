@@ -60,6 +60,13 @@ class RelationsView(_Answer):
     pairs: list[PairView]
 
 
+class LogOddsView(Wire):
+    """A client's log odds of the label: intercept + slope times the score, roughly."""
+
+    intercept: float
+    slope: float
+
+
 class LinearModelView(_Answer):
     """A linear model: a client's score is the base plus the weight of each of its labels."""
 
@@ -67,4 +74,5 @@ class LinearModelView(_Answer):
     label: str
     base: float
     weights: dict[str, dict[str, FigureView]]
+    log_odds: LogOddsView
     post_processing: str

@@ -1,8 +1,8 @@
 """What a linear model out of one cube is worth, beside the same model without noise. AUC.
 
 Demo clients known to all three departments: 70 % make the cube's tables, 30 % are held out. Eleven
-fields for one target, ten for the other. Noise is three departments' shares at t = 1, δ = 1e-6, ten
-times anew. The peer is the same model from the same tables without noise, and the best department's
+fields for one target, ten for the other. Noise is three departments' shares at t = 1, δ = 1e-6,
+forty times anew. The peer is the same model from the same tables without noise, and the best department's
 alone, without noise. Once with every field open, as the reference scores were made; once as the
 register opens them, the first client of each household, which is what the product would count.
 """
@@ -31,7 +31,7 @@ from privacy.mechanisms import draw_noise, rho_for
 from privacy.units import PrivacyUnit
 
 DEMO = Path(__file__).parents[1] / "demo"
-SEEDS = 10
+SEEDS = 40
 HELD_OUT = 77
 """Of 256 by a hash of the client's id."""
 DEFAULT = {
@@ -80,7 +80,7 @@ class Known:
 
 
 def rows() -> list[Row]:
-    """Return AUC means, and below each the spread over ten releases."""
+    """Return AUC means, and below each the spread over forty releases."""
     found: list[Row] = []
     for target, sources, purpose, epsilons in ASKED:
         for consented in (False, True):
@@ -116,7 +116,7 @@ def _measured(
         name = f"{target}, {how}, ε = {epsilon:g}"
         found.append(_row(f"{name}: cube / no noise", mean(scores), without))
         found.append(_row(f"{name}: cube / best department alone", mean(scores), alone))
-        found.append(_row(f"{name}: standard deviation of ten", stdev(scores), None))
+        found.append(_row(f"{name}: standard deviation of forty", stdev(scores), None))
     return found
 
 

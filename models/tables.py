@@ -1,4 +1,4 @@
-"""What two-way tables of noised counts tell: covariance, correlation, mutual information. Numpy.
+"""What two-way tables of noised counts tell: totals, correlation, mutual information. Numpy.
 
 A table is float64[p, q]: counts of clients with independent noise of one known standard deviation
 in every cell, so cells may be negative. Tables are public, and so is everything here.
@@ -41,16 +41,6 @@ def total(table: Table, sigma: float) -> float:
     if clients <= CLEAR * sigma * table.size**0.5:
         raise TablesTooNoisy
     return clients
-
-
-def covariance(table: Table, sigma: float) -> Table:
-    """Return the covariances of the two fields' indicators, [p, q], from the table alone.
-
-    Raises:
-        TablesTooNoisy: as total.
-    """
-    share = table / total(table, sigma)
-    return np.asarray(share - np.outer(share.sum(axis=1), share.sum(axis=0)))
 
 
 def correlation(table: Table, rows: Table, columns: Table, sigma: float) -> Figure:

@@ -16,8 +16,8 @@ from federation.cube_layout import Column
 from federation.errors import PlanInvalid
 from federation.statistics.figures import LEVEL
 from models.errors import TablesTooNoisy
-from models.table_ridge import fit
-from models.tables import Figure, Table, correlation, covariance, mutual_information, total
+from models.table_ridge import Coding, fit
+from models.tables import Figure, Table, correlation, mutual_information
 from privacy.planning import normal_quantile
 
 TOO_FEW = "too few clients beside the noise to tell"
@@ -85,7 +85,8 @@ def linear_model(
 
     Returns:
         `base`, the label's share, and for each label of each feature the change of that share
-        that goes with it: a client's score is the base plus the weights of its labels.
+        that goes with it: a client's score is the base plus the weights of its labels. The log
+        odds of the label are `intercept` + `slope` · score, see ``models.table_ridge.Ridge``.
 
     Raises:
         PlanInvalid: a field or label that the cube does not have, no feature, or the target among
@@ -101,18 +102,17 @@ def linear_model(
     if label is not None and label not in labels:
         raise PlanInvalid(f"label: {target} has the labels {', '.join(labels)}")
     place = labels.index(label) if label is not None else len(labels) - 1
-    histogram = _table(cube, goal, goal)
-    share = float(np.clip(histogram[place] / total(histogram, cube.sigma), 0.0, 1.0))
-    against = [_table(cube, column, goal) for column in columns]
+    fields = [*columns, goal]
     ridge = fit(
-        _within(cube, columns),
-        np.concatenate([covariance(table, cube.sigma)[:, place] for table in against]),
-        ordered=[(column.size, has_order(column.field)) for column in columns],
+        [_table(cube, column, column) for column in fields],
+        {
+            (i, j): _table(cube, fields[i], fields[j])
+            for i, j in combinations(range(len(fields)), 2)
+        },
+        codings=[Coding(labels=c.field.labels(), ordered=has_order(c.field)) for c in fields],
+        label=place,
         sigma=cube.sigma,
-        clients=float(np.mean([table.sum() for table in against])),
-        variance=share * (1 - share),
     )
-    shares = [_shares(cube, column) for column in columns]
     z = normal_quantile(LEVEL)
     weights, start = {}, 0
     for column in columns:
@@ -127,9 +127,11 @@ def linear_model(
     return _about(cube) | {
         "target": target,
         "label": labels[place],
-        "base": share - float(ridge.weights @ np.concatenate(shares)),
+        "base": ridge.base,
         "weights": weights,
-        "post_processing": "ridge regression on noised covariances, its penalty set by their noise",
+        "log_odds": {"intercept": ridge.intercept, "slope": ridge.slope},
+        "post_processing": "ridge regression on noised covariances of tables that were made to "
+        "agree with each other; the known noise sets how far, and the penalty",
     }
 
 
@@ -161,25 +163,6 @@ def _table(cube: Cube, first: Column, second: Column) -> Table:
         if (table.first, table.second) == (first, second):
             return cube.cells[table.places].reshape(table.shape)
     return _table(cube, second, first).T
-
-
-def _within(cube: Cube, columns: Sequence[Column]) -> Table:
-    """Return the features' covariances; of one field from its histogram, which is exact in form."""
-    blocks = [[_covariance(cube, first, second) for second in columns] for first in columns]
-    whole = np.block(blocks)
-    return np.asarray((whole + whole.T) / 2)
-
-
-def _covariance(cube: Cube, first: Column, second: Column) -> Table:
-    if first is not second:
-        return covariance(_table(cube, first, second), cube.sigma)
-    shares = _shares(cube, first)
-    return np.asarray(np.diag(np.maximum(shares, 0.0)) - np.outer(shares, shares))
-
-
-def _shares(cube: Cube, column: Column) -> Table:
-    histogram = _table(cube, column, column)
-    return np.asarray(histogram / total(histogram, cube.sigma))
 
 
 def _correlation(

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from models.errors import TablesTooNoisy
-from models.table_ridge import fit
-from models.tables import Figure, Table, correlation, covariance, mutual_information, total
+from models.tables import Figure, Table, correlation, mutual_information, total
 from privacy.mechanisms import draw_noise
 
 counts = arrays(np.float64, (3, 4), elements=st.floats(20, 2000))
@@ -26,15 +25,6 @@ def slope(figure: Callable[[Table], Figure], table: Table) -> float:
         rise = figure(table + step).value - figure(table - step).value
         found.append(rise / (2 * step[place]))
     return float(np.linalg.norm(found))
-
-
-@given(counts)
-def test_a_covariance_is_that_of_the_indicators(table: Table) -> None:
-    found = covariance(table, 0.0)
-    share = table / table.sum()
-    assert found[1, 2] == pytest.approx(share[1, 2] - share[1].sum() * share[:, 2].sum())
-    assert np.allclose(found.sum(axis=0), 0)
-    assert np.allclose(found.sum(axis=1), 0)
 
 
 @given(counts)
@@ -87,41 +77,8 @@ def test_intervals_cover_what_the_noise_hides() -> None:
 
 @pytest.mark.parametrize("table", [np.full((2, 2), 3.0), np.full((2, 2), -9.0)])
 def test_a_table_that_the_noise_drowns_tells_nothing(table: Table) -> None:
-    for figure in (total, covariance, mutual_information):
+    for figure in (total, mutual_information):
         with pytest.raises(TablesTooNoisy):
             figure(table, 10.0)
     with pytest.raises(TablesTooNoisy):  # everybody in one row: no spread
         correlation(np.array([[500.0, 300.0], [0.0, 0.0]]), *(np.arange(2.0),) * 2, 1.0)
-
-
-def crowd(size: int) -> tuple[Table, Table]:
-    """Indicators of two fields and a target that depends on both, one of them ordered."""
-    number = np.arange(size)
-    first, second = number % 4, (number // 4) % 3
-    chance = (number * 7919 % 10_007) / 10_007
-    y = (chance < 0.2 + 0.15 * first + 0.1 * (second == 2)).astype(float)
-    return np.hstack([np.eye(4)[first], np.eye(3)[second]]), y
-
-
-def test_a_ridge_without_noise_finds_what_the_target_depends_on() -> None:
-    x, y = crowd(60_000)
-    within, target = np.cov(x.T, bias=True), (x - x.mean(0)).T @ (y - y.mean()) / len(y)
-    features = [(4, True), (3, False)]
-    ridge = fit(within, target, ordered=features, sigma=0.0, clients=len(y), variance=0.25)
-    steps = np.diff(ridge.weights[:4])
-    assert np.allclose(steps, 0.15, atol=0.02)
-    assert ridge.weights[6] - ridge.weights[4] == pytest.approx(0.1, abs=0.02)
-    assert (ridge.deviations == 0).all()
-
-
-def test_more_noise_pulls_the_weights_to_zero_and_says_so() -> None:
-    x, y = crowd(60_000)
-    within, target = np.cov(x.T, bias=True), (x - x.mean(0)).T @ (y - y.mean()) / len(y)
-    found = [
-        fit(within, target, ordered=[(4, True), (3, False)], sigma=s, clients=60_000, variance=0.25)
-        for s in (0.0, 300.0, 3e4, 3e7)
-    ]
-    lengths = [float(np.linalg.norm(ridge.weights)) for ridge in found]
-    assert lengths == sorted(lengths, reverse=True)
-    assert lengths[-1] < 1e-3
-    assert (found[1].deviations > 0).all()
