@@ -2,9 +2,10 @@
 
 Demo clients known to all three departments: 70 % make the cube's tables, 30 % are held out. Eleven
 fields for one target, ten for the other. Noise is three departments' shares at t = 1, δ = 1e-6,
-forty times anew. The peer is the same model from the same tables without noise, and the best department's
-alone, without noise. Once with every field open, as the reference scores were made; once as the
-register opens them, the first client of each household, which is what the product would count.
+forty times anew. The peer is the same model from the same tables without noise, and the best
+department's alone, without noise. Once with every field open, as the reference scores were made;
+once as the register opens them, the first client of each household, which is what the product would
+count.
 """
 
 from collections.abc import Sequence
