@@ -25,6 +25,11 @@ class Price(Wire):
     owners_save: float = Field(
         ge=1, description="how many times as wide the noise were if no client had one owner"
     )
+    clients_per_household: int = Field(
+        ge=1,
+        description="how many clients of one household count; noise is so many times as wide as if "
+        "one did. 1 where the client is protected",
+    )
 
 
 class RunSummary(Wire):

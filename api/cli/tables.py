@@ -36,6 +36,9 @@ def price_table(price: Json) -> Table:
     if price["owners_save"] > 1:
         saved = f"without one owner a client, noise were {price['owners_save']:.2g} times as wide"
         table.add_row("ownership", saved)
+    if price["clients_per_household"] > 1:
+        most = price["clients_per_household"]
+        table.add_row("household", f"up to {most} clients of one count, at {most} times the noise")
     return table
 
 

@@ -154,15 +154,15 @@ def plan_of(request: Mapping[str, object], desk: Desk) -> AnyPlan:
 
 def price(plan: AnyPlan, desk: Desk) -> dict[str, float]:
     """Say what a plan costs and what its pool has left, without touching data or spending."""
-    pools = (desk.ledger.state(pool) for pool in lineage(pool_of(plan.purpose)))
-    delta = Delta(value=desk.policy.delta)
+    left = min(desk.ledger.state(pool).remaining for pool in lineage(pool_of(plan.purpose)))
     return {
         "rho": plan.rho,
-        "epsilon": epsilon_of(Rho(value=plan.rho), delta).value,
-        "delta": delta.value,
-        "remaining_rho": min(state.remaining for state in pools).value,
+        "epsilon": epsilon_of(Rho(value=plan.rho), Delta(value=desk.policy.delta)).value,
+        "delta": desk.policy.delta,
+        "remaining_rho": left.value,
         "needs_approval": needs_approval(plan, desk),
         "owners_save": owners_save(plan),
+        "clients_per_household": plan.clients_per_household,
     }
 
 

@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from api.cli.exits import Exit, exit_of
 from api.cli.main import app
+from api.cli.tables import price_table
 from api.errors import ApiRefused, ApiUnreachable, InputInvalid
 from federation.coordinator.runs import Runs
 from federation.errors import SettingsInvalid
@@ -115,6 +117,15 @@ def test_a_price_and_the_budget_are_shown(call: Call, question: Path, tiny_folde
     shown = call("auditor", "budget").stdout
     assert "firm/product_insight" in shown
     assert "0 of 40" in shown
+
+
+def test_a_price_tells_what_a_household_costs() -> None:
+    price = {"epsilon": 1.0, "delta": 1e-6, "rho": 0.1, "remaining_rho": 1.0}
+    price |= {"needs_approval": False, "owners_save": 1.0, "clients_per_household": 8}
+    page = Console(width=120, record=True)
+    page.print(price_table(price))
+    page.print(price_table(price | {"clients_per_household": 1}))
+    assert page.export_text().count("up to 8 clients of one count, at 8 times the noise") == 1
 
 
 @pytest.fixture

@@ -4,10 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pytest
 
 from federation.coordinator.cube_answers import counted, relations
 from federation.coordinator.cube_file import open_cube
+from federation.coordinator.desk import plan_of, price
 from federation.coordinator.runs import RunState
+from federation.cube_layout import standard_error
+from federation.cube_plan import CubePlan
 from federation.messages import Ask
 from tests.federation.cube_cases import SOURCES, cube_plan, plain_join, silence
 from tests.federation.test_dispatch import NOW, Coordinator, coordinator
@@ -75,3 +79,16 @@ def test_a_department_that_stays_silent_costs_nothing_before_the_shares(
     run = coordinator.ask(CUBE)
     assert run.state is RunState.REFUSED
     assert coordinator.used() == 0.0
+
+
+@pytest.mark.parametrize(("named", "counted"), [({}, 8), ({"clients_per_household": 2}, 2)])
+def test_the_price_tells_how_many_of_a_household_widen_a_cube_s_noise(
+    coordinator: Coordinator, named: dict[str, int], counted: int
+) -> None:
+    desk = coordinator.dispatcher.desk
+    plan = plan_of({key: value for key, value in CUBE.items() if key != "unit"} | named, desk)
+    assert isinstance(plan, CubePlan)
+    told = price(plan, desk)["clients_per_household"]
+    assert told == counted
+    alone = plan.model_copy(update={"clients_per_household": 1})
+    assert standard_error(plan) == pytest.approx(told * standard_error(alone), rel=0.02)

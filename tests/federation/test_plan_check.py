@@ -41,6 +41,51 @@ FAMILY: tuple[dict[str, Any], ...] = (
 )
 
 
+TRAINING: dict[str, Any] = {
+    "kind": "training",
+    "target": "prefers_paying_in_full",
+    "features": ("age", "marital"),
+    "rounds": 1,
+    "local_steps": 1,
+}
+
+
+def other_kind(**values: Any) -> dict[str, Any]:
+    """The values of a plan that is no question."""
+    asked = plan_values()
+    del asked["statistics"], asked["by"]
+    return asked | values
+
+
+def evaluation_of(training: dict[str, Any], **values: Any) -> dict[str, Any]:
+    """An evaluation of a training that protects the household, as it has to."""
+    trained = other_kind(**TRAINING | training, unit="household")
+    named = {"kind": "evaluation", "training": trained, "run": "0" * 16, "sha256": "0" * 64}
+    return other_kind(**named, **values)
+
+
+SOURCES = (
+    {"field": "age", "department": "risk"},
+    {"field": "education", "department": "research"},
+    {"field": "marital", "department": "advisory"},
+)
+OTHERS: tuple[dict[str, Any], ...] = (
+    other_kind(**TRAINING),
+    other_kind(kind="cube", sources=SOURCES, clients=1024),
+    evaluation_of({}),
+    evaluation_of({"features": ("age",)}, group="marital"),
+)
+
+
+@pytest.mark.parametrize("values", OTHERS)
+def test_every_kind_of_plan_protects_the_household(values: dict[str, Any]) -> None:
+    with pytest.raises(HouseholdUnprotected, match='"marital"'):
+        check(read_plan(values), DEMO)
+    desk = protected(values, DEMO)
+    assert (desk["unit"], desk["clients_per_household"]) == ("household", 2)
+    check(read_plan(desk), DEMO)
+
+
 @pytest.mark.parametrize("changes", FAMILY)
 def test_whatever_opens_a_family_field_protects_the_household(changes: dict[str, Any]) -> None:
     with pytest.raises(HouseholdUnprotected, match='"marital"'):

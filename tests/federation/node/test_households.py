@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from consent.epochs import household_pseudonym
-from federation import layout, plan_check
+from federation import layout
 from federation.alignment import owners
 from federation.errors import PlanInvalid
 from federation.node.admission import Admitted, admit
@@ -16,6 +16,7 @@ from federation.node.answer import answer
 from federation.node.question_task import question_sums, question_tokens
 from federation.node.training_task import training_rows, training_update
 from federation.question_plan import QuestionPlan
+from privacy.units import PrivacyUnit
 
 NOW = 1_800_000_000
 SIZE = 3
@@ -206,13 +207,14 @@ def test_a_node_refuses_by_itself_a_plan_that_leaves_households_open(firm: Any) 
         assert firm.traces("risk") == before
 
 
-def test_the_refusal_comes_from_the_check_and_from_nowhere_else(
-    firm: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The saboteur: a node without the check carries the same plan out."""
-    monkeypatch.setattr(plan_check, "check_unit", lambda _fields, _unit: None)
-    plan = firm.plan(**UNPROTECTED)
-    assert answer(firm.nodes["risk"], firm.ask(plan, "sum", "risk"), NOW).code == "ok"
+def test_the_refusal_comes_from_the_check_and_from_nowhere_else(firm: Any) -> None:
+    """The saboteur: a node that checks another plan at its door carries the open one out."""
+    node, opened = firm.nodes["risk"], firm.plan(**UNPROTECTED)
+    checked = firm.plan(**UNPROTECTED | {"unit": "household"})
+    let_in = replace(admitted(firm, checked, "sum", "risk", 0), plan=opened)
+    sums = question_sums(node, let_in, opened, b"")
+    assert {bounded.unit for bounded in sums} == {PrivacyUnit.CLIENT}
+    assert all(bounded.values.any() for bounded in sums)
 
 
 def test_a_plan_of_low_levels_protects_whom_it_says(firm: Any) -> None:
