@@ -235,7 +235,7 @@ def install(app: FastAPI) -> None:
     for error in TABLE:
         app.add_exception_handler(error, _known)
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, framework_problem)
 
 
 def _known(request: Request, error: Exception) -> JSONResponse:
@@ -252,7 +252,7 @@ def _known(request: Request, error: Exception) -> JSONResponse:
     return answer
 
 
-def _http(_request: Request, error: Exception) -> JSONResponse:
+def framework_problem(_request: Request, error: Exception) -> JSONResponse:
     """Answer what the framework refuses by itself: no such path, no such method."""
     status = HTTPStatus(error.status_code if isinstance(error, HTTPException) else _OURS)
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}

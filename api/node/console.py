@@ -14,6 +14,7 @@ from api.node.views import ContractView, EpochView, JournalView, NoiseView, limi
 from api.people.csrf import is_foreign
 from api.people.errors import CsrfRefused
 from api.web.render import page
+from api.web.words import LEGS, PLANS
 
 router = APIRouter(include_in_schema=False)
 _ROWS = 25
@@ -36,6 +37,8 @@ def console(
         journal=JournalView.of(node, before=before, limit=_ROWS),
         noise=NoiseView.of(node),
         limits=limits_of(node, now=datetime.now(UTC)),
+        plans=PLANS,
+        legs=LEGS,
         purposes={purpose.name: purpose for purpose in node.catalogue.purposes},
     )
 

@@ -2,9 +2,11 @@
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
+from api.web.page_route import lost
 from api.web.pages import (
     again,
     answers,
@@ -56,6 +58,7 @@ class _Kept(StaticFiles):
 
 def install(app: FastAPI) -> None:
     """Hang the console into an application that opens a desk when it starts."""
+    app.add_exception_handler(HTTPException, lost)
     for screen in _SCREENS:
         app.include_router(screen.router)
     app.mount("/static", _Kept(directory=STATIC), name="static")

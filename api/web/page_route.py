@@ -1,7 +1,8 @@
 """What a page answers when it cannot: a page again. The same table of problems as the API's."""
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import Request, Response
@@ -13,12 +14,19 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import NotSignedIn
 from api.people.csrf import FIELD
 from api.people.sessions import current
-from api.problems import MALFORMED, Kind, kind_of
+from api.problems import MALFORMED, Kind, framework_problem, kind_of
 from api.web.language import language_of
 from api.web.problem_words import advice
 from api.web.render import page
 
+
+def _(text: str) -> str:
+    """Mark a text for translation."""
+    return text
+
+
 SIGN_IN = "/sign-in"
+NO_PAGE: Final = Kind(status=HTTPStatus.NOT_FOUND, slug="no-page", title=_("No such page"))
 
 
 class PageRoute(APIRoute):
@@ -51,6 +59,14 @@ async def _sign_in(request: Request) -> Response:
     form = await request.form()
     kept = [(k, v) for k, v in form.multi_items() if isinstance(v, str) and k != FIELD]
     return page(request, "sign_in.html", None, status=401, kept=kept, next=request.url.path)
+
+
+async def lost(request: Request, error: Exception) -> Response:
+    """Answer what no route does: with a page for people, with a problem for programs."""
+    wanted = "text/html" in request.headers.get("accept", "")
+    if not wanted or request.url.path.startswith(("/api/", "/static/")):
+        return framework_problem(request, error)
+    return await _problem(request, NO_PAGE, "")
 
 
 async def _problem(request: Request, kind: Kind, detail: str) -> Response:

@@ -94,6 +94,20 @@ STEPS: Final = frozenset(
         _("refused"),
     }
 )
+PLANS: Final[Mapping[str, str]] = {
+    "question": _("questions"),
+    "training": _("trainings"),
+    "evaluation": _("evaluations"),
+    "cube": _("cubes"),
+}
+LEGS: Final[Mapping[str, str]] = {
+    "check": _("agreement"),
+    "tokens": _("keyed tokens"),
+    "sum": _("masked sum"),
+    "round": _("masked update"),
+    "matrices": _("sealed matrices"),
+    "shares": _("masked shares"),
+}
 _NUMBERS = ("n", "all")
 FIRM = _("The whole firm")
 

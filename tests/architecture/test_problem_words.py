@@ -4,9 +4,10 @@ import pytest
 
 from api.problems import INTERNAL, MALFORMED, TABLE, Kind
 from api.web.language import gettext
+from api.web.page_route import NO_PAGE
 from api.web.problem_words import advice, kind_named
 
-KINDS = (*TABLE.values(), MALFORMED, INTERNAL)
+KINDS = (*TABLE.values(), MALFORMED, INTERNAL, NO_PAGE)
 NAMES = {"SuperLink", "SQL", "SELECT"}
 """Words that are the same in every language."""
 

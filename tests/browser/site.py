@@ -18,7 +18,9 @@ from api.demo.people import seed_people
 from api.demo.prepare import Prepared, prepare
 from api.logs import json_log
 from api.settings import Settings
+from federation.coordinator.desk import Desk
 from federation.coordinator.dispatch import Dispatcher, open_dispatcher
+from federation.coordinator.runs import Run, RunState
 from federation.coordinator.settings import load_coordinator_settings
 from federation.messages import Answer, Ask
 from federation.node.answer import answer
@@ -43,6 +45,11 @@ class Site:
         """Open a session for an account, without its password."""
         session: str = self.app.state.people.sessions.open(name, int(time.time()))
         return session
+
+    def setup_link(self) -> str:
+        """Make a setup link for an account."""
+        link: str = self.app.state.people.links.renew("advisor", by="test", now=int(time.time()))
+        return link
 
 
 @contextmanager
@@ -83,6 +90,13 @@ def running(folder: Path, state: Path, *, port: int = 0) -> Iterator[Site]:
         door.join(timeout=10)
         carrier.join(timeout=30)
         dispatcher.desk.engine.dispose()
+
+
+def ended(run: str, desk: Desk) -> Run:
+    """Wait for a run's end."""
+    while desk.runs.get(run).state in (RunState.ACCEPTED, RunState.RUNNING):
+        time.sleep(_PAUSE_S)
+    return desk.runs.get(run)
 
 
 def _wire(

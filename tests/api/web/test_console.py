@@ -71,3 +71,18 @@ def test_the_first_page_is_light(anyone: TestClient) -> None:
     files = ("console.css", "console.js", "htmx-2.0.11.min.js", "mark.svg", "rake.svg")
     size = len(first.content) + sum(len(anyone.get(f"/static/{name}").content) for name in files)
     assert size < 100_000
+
+
+def test_an_address_that_is_none_has_a_page_for_people_and_a_problem_for_programs(
+    analyst: TestClient,
+) -> None:
+    people = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "zh"}
+    answer = analyst.get("/no/such/page", headers=people)
+    assert answer.status_code == 404
+    assert "没有这个页面" in answer.text
+    assert answer.headers["content-security-policy"].startswith(CSP)
+    asked: list[tuple[str, dict[str, str]]] = [("/no/such/page", {}), ("/api/v1/nothing", people)]
+    for path, headers in asked:
+        answer = analyst.get(path, headers=headers)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
