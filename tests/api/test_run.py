@@ -56,10 +56,10 @@ def demo(folder: Path, state: Path, *more: str) -> Iterator[subprocess.Popen[str
         process.wait()
 
 
-def test_once_tells_the_story_and_leaves_one_json_object(tiny_folder: Path, tmp_path: Path) -> None:
+def test_once_tells_the_story_and_leaves_one_json_object(tmp_path: Path) -> None:
     state = tmp_path / "state"
     ended = subprocess.run(
-        command(tiny_folder, state, "--once", "--json"),
+        command(DEMO, state, "--once", "--json"),
         capture_output=True,
         text=True,
         check=False,
@@ -68,39 +68,25 @@ def test_once_tells_the_story_and_leaves_one_json_object(tiny_folder: Path, tmp_
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert set(told) == {"question", "training", "cube", "refusal", "model", "seconds"}
-    assert told["cube"] is None, "of two departments none can deal"
     model = told["model"]
-    assert (model["name"], model["version"]) == ("buys_bonds", 1)
+    assert (model["name"], model["version"]) == ("prefers_paying_in_full", 1)
     assert model["evaluation"]["clients"]["value"] > 0
     for language, words in (("en", "What sharing brought"), ("zh", "共享的收获")):
         assert words in Path(model["card"][language]).read_text(encoding="utf-8")
-    cells = [row["cell"]["region"] for row in told["question"]["result"]["rows"]]
-    assert cells == ["north", "south", "east"]
+    cells = [row["cell"]["age"] for row in told["question"]["result"]["rows"]]
+    assert len(cells) == 6
     assert told["question"]["label"]["privacy_unit"] == "client"
     training = told["training"]
-    assert set(training["auc_alone"]) == {"lending", "wealth"}
-    assert 0 <= training["auc_federated"] <= 1
-    assert training["auc_without_noise"] > 0.6
-    assert training["epsilon"] == pytest.approx(8.0)
+    assert set(training["auc_alone"]) == {"advisory", "research", "risk"}
+    assert training["auc_federated"] > 0.8
+    assert training["auc_without_noise"] > 0.8
+    assert training["epsilon"] == pytest.approx(2.0)
+    assert told["cube"]["label"]["epsilon"] == pytest.approx(1.0)
+    assert told["cube"]["auc"] > max(training["auc_alone"].values()), "what sharing brings"
     assert told["refusal"]["code"] == "purpose-not-open"
     assert set(told["seconds"]) > {"enroll", "start", "question", "training", "refusal", "total"}
     assert "OUTSIDE the sandbox" in ended.stderr
     assert mentioning(state) == set()
-
-
-def test_one_cube_of_its_own_folder_ranks_better_than_any_department(tmp_path: Path) -> None:
-    ended = subprocess.run(
-        command(DEMO, tmp_path / "state", "--once", "--json"),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=STORY_S,
-    )
-    assert ended.returncode == 0, ended.stderr
-    told = json.loads(ended.stdout)
-    assert told["cube"]["label"]["epsilon"] == pytest.approx(1.0)
-    assert told["cube"]["auc"] > max(told["training"]["auc_alone"].values())
-    assert told["training"]["auc_federated"] > 0.8
 
 
 def test_it_stays_up_until_ctrl_c_and_then_leaves_no_process(
