@@ -10,7 +10,7 @@ The best department alone is the one of the three with the best mean on the comm
 noise at the same ε, as for a model that others may see, and once without, as for one that never
 leaves its node.
 ``python -m benchmarks.accuracy TARGET SPLIT`` measures one target and one split; without arguments
-everything. Takes a quarter of an hour in one thread.
+everything. Takes half an hour in one thread.
 """
 
 import json
@@ -149,6 +149,26 @@ def by_epsilon(target: str, split: str, seeds: int = SEEDS) -> Figures:
             yield _figure(f"{at_epsilon} the best alone without noise", noisy, alone)
 
 
+def by_noise(target: str, seeds: int = SEEDS) -> Figures:
+    """Compare shared noise with local noise, split by rows: the same ρ, each with its recipe."""
+    found = clients(target)
+    worlds = [world(found, "rows", seed) for seed in range(seeds)]
+    for name, hidden in NETWORKS.items():
+        for epsilon in EPSILONS:
+            shared, local = (
+                [
+                    worth(*_both(trained(found, at, plan, seed)), at.test)
+                    for seed, at in enumerate(worlds)
+                ]
+                for plan in (
+                    plan_for(epsilon, hidden, noise="shared"),
+                    plan_for(epsilon, hidden),
+                )
+            )
+            what = f"{target} by rows, {name}, ε = {epsilon:g}"
+            yield _figure(f"{what}, shared noise beside local", shared, local)
+
+
 def _both(found: tuple[Architecture, Trained]) -> tuple[Architecture, RealVector]:
     return found[0], found[1].weights
 
@@ -164,11 +184,12 @@ def _figure(name: str, values: Sequence[float], peers: Sequence[float]) -> Mappi
 
 
 def rows() -> list[Mapping[str, object]]:
-    """Measure every target and split."""
+    """Measure every target and split, and both ways to add noise."""
     with torch_threads(1):
-        return [
+        found = [
             figure for target in TARGETS for split in SPLITS for figure in by_epsilon(target, split)
         ]
+        return found + [figure for target in TARGETS for figure in by_noise(target)]
 
 
 if __name__ == "__main__":
