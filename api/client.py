@@ -9,20 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import httpx
 
 from api.desk_schemas import ApprovalView
-from api.errors import ApiRefused, ApiUnreachable, RunRefused
-from api.frames import frame
+from api.errors import ApiRefused, ApiUnreachable
+from api.outcomes import CubeOutcome, Outcome
 from api.policy_schemas import ProposalView
 from api.schemas import Budget, CatalogueView, Price, RunSummary, RunView
 from federation.coordinator.policy import Policy
 from privacy.entries import Opinion
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Progress = Callable[[str, float], None]
 Json = dict[str, Any]
@@ -148,35 +145,6 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """A run that a notebook asked for, as it is now."""
-
-    run: RunView
-
-    @property
-    def result(self) -> Json:
-        """What was released; RunRefused if nothing was, and nothing will be."""
-        if self.run.refusal is not None:
-            raise RunRefused(self.run.id, self.run.refusal["code"], self.run.refusal["text"])
-        return self.run.result or {}
-
-    @property
-    def label(self) -> Json:
-        """What an auditor needs to recompute the release's cost and doubt its claims."""
-        return self.run.label or {}
-
-    def frame(self) -> "pl.DataFrame":
-        """Return the released figures, a line each, with their intervals.
-
-        Raises:
-            RunRefused: nothing was released.
-            NoFigures: what was released is a model or a file.
-            ImportError: without the extra ``notebook``.
-        """
-        return frame(self.result)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sandbox:
     """The sandbox from a notebook: ask, train, look, decide. Every method raises as ``Client.get``.
 
@@ -206,6 +174,10 @@ class Sandbox:
     def evaluate(self, evaluation: Json, *, key: str | None = None) -> Outcome:
         """Measure a shared model and wait for its end, as ``ask``."""
         return self._spend("/api/v1/evaluations", evaluation, key)
+
+    def cube(self, cube: Json, *, key: str | None = None) -> CubeOutcome:
+        """Ask for a cube and wait for its end, as ``ask``; then it answers as often as you like."""
+        return CubeOutcome(run=self._spend("/api/v1/cubes", cube, key).run, get=self.client.get)
 
     def run(self, run: str) -> Outcome:
         """Return one run as it is now."""

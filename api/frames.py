@@ -31,6 +31,8 @@ _TEXT: Final = frozenset({"statistic", "label", "note"})
 def lines(result: Mapping[str, Any]) -> list[Line]:
     """Return one line per figure of a result: the cell it is of, then ``COLUMNS``. Pure.
 
+    Plain dictionaries, as pandas takes them too: ``pandas.DataFrame(lines(result))``.
+
     Raises:
         NoFigures: it has none, as a training's, which is a model.
     """
@@ -77,18 +79,15 @@ def _figures(node: Any, name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:  
 def _line(name: str, figure: Mapping[str, Any]) -> Line:
     value = figure.get("value")
     low, high = _bounds(value, figure.get("interval", figure.get("half_width")))
-    if "low" in figure:
-        low, high = figure["low"], figure["high"]
-    overall_low, overall_high = _bounds(value, figure.get("overall"))
     label = figure.get("label")
     return {
         "statistic": name.removeprefix("means."),
         "label": None if label is None else str(label),
         "value": value,
-        "low": low,
-        "high": high,
-        "overall_low": overall_low,
-        "overall_high": overall_high,
+        "low": figure.get("low", low),
+        "high": figure.get("high", high),
+        "overall_low": figure.get("overall_low"),
+        "overall_high": figure.get("overall_high"),
         "note": figure.get("note"),
     }
 

@@ -47,6 +47,8 @@ class Field(BaseModel):
     transform: how a number is scaled for a model; "signed_log" suits amounts with long tails.
     level: the authorization a client must have given; purposes: what the field may be used for.
     family: whether a household may close it; if nothing is said, every field of level 3 and 4.
+    shares: a public guess of the part of clients at each label, adding up to 1; a filter's width
+    is judged by it, or else as if labels were equally many.
     """
 
     model_config = _STRICT
@@ -65,6 +67,7 @@ class Field(BaseModel):
     purposes: tuple[Name, ...] = Key(min_length=1)
     unit: str = Key(default="", max_length=20)
     family: bool | None = None
+    shares: tuple[float, ...] = Key(default=(), max_length=MAXIMUM_CELLS)
 
     @field_validator("name")
     @classmethod
@@ -102,7 +105,11 @@ class Field(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _family_has_its_level(self) -> Self:
+    def _family_and_shares_fit(self) -> Self:
+        if shares := self.shares:
+            whole = math.isclose(sum(shares), 1, abs_tol=1e-3) and min(shares) >= 0
+            if len(shares) != len(self.labels()) or not whole:
+                raise _mistake(f"give {len(self.labels())} shares, none below 0, that add up to 1")
         if self.family and self.level < Level.FAMILY_STRUCTURE:
             raise _mistake("a family field has level 3 or 4; raise its level or remove family")
         return self
@@ -120,9 +127,7 @@ class Field(BaseModel):
         if any(a >= b for a, b in pairwise(self.edges)):
             raise _mistake("the edges must grow, each once; sort them and remove duplicates")
         if self.edges and not (self.lower < self.edges[0] and self.edges[-1] < self.upper):
-            raise _mistake(
-                "every edge must lie strictly between lower and upper; move or remove it"
-            )
+            raise _mistake("every edge must lie strictly between lower and upper; move it")
 
     def labels(self) -> tuple[str, ...]:
         """Return the names of the field's cells, in order: k+1 bins, the categories, or no and yes.
@@ -240,9 +245,8 @@ def load_catalogue(path: Path) -> Catalogue:
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or "unknown reason"
-        raise CatalogueError(str(path), [Mistake("", f"cannot be read: {reason}")]) from error
+    except OSError as why:
+        raise CatalogueError(str(path), [Mistake("", f"cannot be read: {why.strerror}")]) from why
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError(str(path), [Mistake("", f"is not TOML: {error}")]) from error
     try:
@@ -264,8 +268,7 @@ def _bin(lower: float, upper: float) -> str:
     """Name lower <= x < upper: "25–34" between whole numbers, else as an interval."""
     if lower < 0 or not (lower.is_integer() and upper.is_integer()):
         return f"[{lower:,.15g}, {upper:,.15g})"
-    last = upper - 1
-    return f"{lower:,.15g}" if last == lower else f"{lower:,.15g}–{last:,.15g}"
+    return f"{lower:,.15g}" if upper - 1 == lower else f"{lower:,.15g}–{upper - 1:,.15g}"
 
 
 _WHAT_TO_DO = {
@@ -290,8 +293,6 @@ def _as_mistake(error: ErrorDetails, raw: dict[str, object]) -> Mistake:
             here = here[part]  # type: ignore[index] # whatever the file holds; wrong shapes end it
         except (KeyError, IndexError, TypeError):
             here = None
-        named = (
-            isinstance(part, int) and isinstance(here, dict) and isinstance(here.get("name"), str)
-        )
+        named = isinstance(part, int) and isinstance(here, dict) and "name" in here
         parts.append(str(here["name"]) if named and isinstance(here, dict) else str(part))
     return Mistake(".".join(parts), _WHAT_TO_DO.get(error["type"], error["msg"]))

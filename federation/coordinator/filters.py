@@ -8,14 +8,18 @@ from federation.question_plan import QuestionPlan
 
 
 def public_share(plan: QuestionPlan, catalogue: Catalogue) -> Fraction:
-    """Return the part of all cells that the conditions keep: the product over their fields.
+    """Return about what part of all clients the conditions keep: the product over their fields.
 
-    It is of labels, not of clients: nobody looks at a row to know it.
+    A field's labels have the shares that the catalogue declares, or else equal ones: nobody looks
+    at a row to know them.
     """
     share = Fraction(1)
     for condition in plan.where:
-        labels = catalogue.field(condition.field).labels()
-        share *= Fraction(len(condition.one_of), len(labels))
+        field = catalogue.field(condition.field)
+        labels = field.labels()
+        parts = [Fraction(p) for p in field.shares] or [Fraction(1, len(labels))] * len(labels)
+        kept = (part for x, part in zip(labels, parts, strict=True) if x in condition.one_of)
+        share *= min(sum(kept, Fraction(0)), Fraction(1))
     return share
 
 

@@ -3,13 +3,14 @@ import pytest
 from api.errors import NoFigures
 from api.frames import COLUMNS, frame, lines
 
+ENDS = {"low": 48.0, "high": 52.0, "overall": 3.0, "overall_low": 47.0, "overall_high": 53.0}
 QUESTION = {
     "kind": "question",
     "rows": [
         {
             "cell": {"region": "north"},
             "count": {"value": 120.0, "half_width": 8.0},
-            "means": {"income": {"value": 50.0, "half_width": 2.0, "overall": 3.0}},
+            "means": {"income": {"value": 50.0, "half_width": 2.0} | ENDS},
             "quantiles": {"income": {"value": 48.0, "low": 45.0, "high": 52.0}},
             "histograms": {
                 "buys": [

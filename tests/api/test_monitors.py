@@ -43,3 +43,14 @@ def test_a_select_is_asked_and_an_attempt_at_more_is_refused(analyst: TestClient
     refused = analyst.post("/api/v1/sql", json=asked | worse)
     assert refused.status_code == 422
     assert refused.json()["type"].endswith(":sql-refused")
+
+
+def test_a_query_of_a_megabyte_is_refused(analyst: TestClient) -> None:
+    asked = {key: QUESTION[key] for key in ("purpose", "rho", "reason")}
+    flags = " AND ".join(["buys_bonds"] * 70_000)
+    sql = f"SELECT count(*) FROM clients WHERE {flags}"  # noqa: S608 - parsed, never executed
+    assert len(sql) > 1_000_000
+    refused = analyst.post("/api/v1/sql", json=asked | {"sql": sql})
+    assert refused.status_code in {413, 422}
+    assert refused.json()["type"].startswith("urn:infosandbox:problem:")
+    assert analyst.get("/api/v1/runs").json() == []

@@ -9,7 +9,9 @@ from fastapi.testclient import TestClient
 
 from api.client import Client, Sandbox
 from api.errors import ApiRefused, ApiUnreachable, RunRefused
+from api.outcomes import CubeOutcome
 from api.policy_schemas import ProposalView
+from api.schemas import RunView
 from federation.coordinator.runs import Runs
 from privacy.entries import Opinion
 
@@ -129,3 +131,48 @@ def test_the_policy_is_changed_against_what_was_read(sign_in: SignIn) -> None:
 def test_the_rest_is_typed_too(sandbox: Sandbox) -> None:
     assert sandbox.budget()[0].pool == "firm"
     assert sandbox.catalogue().catalogue.name == "Synthetic savers"
+
+
+def test_an_answer_s_lines_are_what_pandas_takes(sandbox: Sandbox, runs: Runs) -> None:
+    end(runs, sandbox.client.post("/api/v1/questions", QUESTION)["id"])
+    (line,) = sandbox.ask(QUESTION).lines()
+    assert (type(line), line["region"], line["low"], line["high"]) == (dict, "north", 7.0, 11.0)
+
+
+def cube_of_a_hand_written_api(asked: list[str]) -> CubeOutcome:
+    """Return a released cube of an API that notes what it is asked."""
+    common = {"cube": "0" * 16, "epoch": 1, "age_s": 5, "level": 0.95}
+    count = {"value": 100.0, "half_width": 8.0}
+    answers: dict[str, dict[str, Any]] = {
+        "table": {
+            "fields": ["age", "sex"],
+            "departments": ["risk"],
+            "rows": [{"cell": {"age": "< 30", "sex": "f"}, "count": count}],
+        },
+        "relations": {"pairs": []},
+        "model": {"target": "sex", "label": "f", "base": 0.1, "weights": {}, "post_processing": ""},
+    }
+
+    def get(path: str, /) -> dict[str, Any]:
+        asked.append(path.rsplit("/", 1)[1])
+        return common | answers[path.split("?", maxsplit=1)[0].rsplit("/", 1)[1]]
+
+    return CubeOutcome(run=RunView.model_construct(id="0" * 16), get=get)
+
+
+def test_a_cube_answers_typed_and_as_frames() -> None:
+    asked: list[str] = []
+    cube = cube_of_a_hand_written_api(asked)
+    assert cube.counts("age", "sex").rows[0].count.value == 100.0
+    (row,) = cube.counts_frame("age", "sex").select("sex", "low", "high").rows()
+    assert row == ("f", 92.0, 108.0)
+    assert cube.relations().pairs == []
+    assert cube.model("sex", label="f").base == 0.1
+    assert asked[0] == "table?field=age&field=sex"
+    assert asked[-1] == "model?target=sex&label=f"
+
+
+def test_a_cube_that_no_firm_of_two_can_release_is_refused_to_a_notebook(sandbox: Sandbox) -> None:
+    cube = {"purpose": "product_insight", "fields": ["income", "region"], "clients": 1024}
+    with pytest.raises(ApiRefused, match="third"):
+        sandbox.cube(cube | {"epsilon": 1.0, "reason": "what goes together"})

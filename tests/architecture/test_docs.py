@@ -14,10 +14,13 @@ import typer
 from api.cli.main import app as program
 from api.demo.folder import DemoFolder, read_folder
 from api.demo.tables import department_rows, register_rows
+from api.monitor_schemas import MonitorRequest
+from consent.catalogue import load_catalogue
 from consent.decisions import check_fields
 from consent.errors import PurposeNotOpen
 from federation import plan_check
 from federation.coordinator.protection import protected
+from federation.coordinator.spelling import spelled
 from federation.node import policy
 from federation.plans import read_plan
 
@@ -215,3 +218,14 @@ def test_every_make_target_that_a_page_names_exists() -> None:
 def test_the_version_of_the_changelog_is_the_project_s() -> None:
     version = tomllib.loads(page("pyproject.toml"))["project"]["version"]
     assert f"## [{version}]" in page("CHANGELOG.md")
+
+
+@pytest.mark.parametrize("name", ["portfolio_watch", "preference_shift"])
+def test_a_monitor_of_the_demo_can_be_watched(name: str) -> None:
+    file = tomllib.loads(page(f"demo/{name}.toml"))
+    asked = MonitorRequest.model_validate(file).question.request()
+    catalogue = load_catalogue(ROOT / "demo" / "catalogue.toml")
+    common = {"catalogue": catalogue.digest(), "cohort": catalogue.departments}
+    plan = read_plan(spelled(asked, catalogue) | {"kind": "question"} | common)
+    plan_check.check(plan, catalogue)
+    check_fields(catalogue, plan.fields, plan.purpose)

@@ -270,3 +270,25 @@ def test_categories_and_flags_name_their_cells(file: Path) -> None:
         purposes=("insight",),
     )
     assert flag.labels() == ("no", "yes")
+
+
+@pytest.mark.parametrize("edges", ["[35, 25]", "[25, 25]"])
+def test_bins_that_overlap_are_refused(file: Path, edges: str) -> None:
+    with pytest.raises(CatalogueError, match="edges must grow"):
+        load(file, WHOLE.replace("[25, 35]", edges))
+
+
+def test_a_field_with_100_000_categories_is_refused(file: Path) -> None:
+    many = str([f"c{n}" for n in range(100_000)])
+    with pytest.raises(CatalogueError, match="at most 1000"):
+        load(file, WHOLE.replace('["married", "single"]', many))
+
+
+def test_shares_are_one_for_each_label_and_add_up(file: Path) -> None:
+    def shared(shares: str) -> str:
+        return WHOLE.replace("edges = [25, 35]", f"edges = [25, 35]\nshares = {shares}")
+
+    assert load(file, shared("[0.2, 0.5, 0.3]")).field("age").shares == (0.2, 0.5, 0.3)
+    for shares in ("[0.5, 0.5]", "[0.5, 0.6, 0.1]", "[1.2, -0.1, -0.1]"):
+        with pytest.raises(CatalogueError, match="give 3 shares"):
+            load(file, shared(shares))

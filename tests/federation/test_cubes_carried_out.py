@@ -12,6 +12,7 @@ from federation.coordinator.desk import plan_of, price
 from federation.coordinator.runs import RunState
 from federation.cube_layout import standard_error
 from federation.cube_plan import CubePlan
+from federation.errors import PlanInvalid
 from federation.messages import Ask
 from tests.federation.cube_cases import SOURCES, cube_plan, plain_join, silence
 from tests.federation.test_dispatch import NOW, Coordinator, coordinator
@@ -46,6 +47,24 @@ def test_a_cube_is_released_once_and_asked_for_nothing(coordinator: Coordinator)
     again = coordinator.submit(CUBE)
     assert again.id == run.id
     assert coordinator.used() == 0.5
+
+
+def test_two_departments_are_joined_while_the_third_deals_and_opens_nothing(
+    coordinator: Coordinator,
+) -> None:
+    pair = {name: holder for name, holder in SOURCES.items() if holder != "research"}
+    asked = CUBE | {"fields": sorted(pair), "taken_from": pair}
+    asked |= {"cohort": ["advisory", "risk"], "dealer": "research"}
+    run = coordinator.ask(asked)
+    assert run.state is RunState.RELEASED, run.refusal
+    assert run.label is not None
+    assert run.label["cohort"] == ["advisory", "risk"]
+    cube = open_cube(run, coordinator.dispatcher.desk, now=NOW)
+    assert all(counted(cube, [name])["departments"] == [pair[name]] for name in pair)
+    unnamed = coordinator.submit({k: v for k, v in asked.items() if k != "dealer"})
+    assert unnamed.id == run.id  # there is one third department, so it need not be named
+    with pytest.raises(PlanInvalid, match="third"):
+        coordinator.submit(asked | {"dealer": "risk"})
 
 
 def test_a_withdrawal_after_the_tokens_is_honored_by_the_matrices(

@@ -12,8 +12,10 @@ from consent.errors import PurposeNotOpen
 from federation.coordinator.cache import standing_run
 from federation.coordinator.desk import plan_of, submit
 from federation.coordinator.errors import FilterTooNarrow
+from federation.coordinator.filters import public_share
 from federation.coordinator.spelling import spelled
 from federation.errors import PlanInvalid
+from federation.plans import read_plan
 
 CATALOGUE = load_catalogue(Path(__file__).parents[1] / "node" / "catalogue.toml")
 STATISTICS = (
@@ -120,6 +122,20 @@ def test_a_filter_narrower_than_the_policy_allows_is_refused_before_anything(
         submit(plan_of(asked | {"where": narrow}, desk), desk, asker="ann")
     assert desk.ledger.state("firm").reserved.value == 0
     submit(plan_of(asked | {"where": narrow[:1]}, desk), desk, asker="ann")
+
+
+def test_declared_shares_decide_where_labels_are_not_equally_many() -> None:
+    shared = {"age": (0.1, 0.3, 0.6)}
+    fields = tuple(
+        f.model_copy(update={"shares": shared.get(f.name, ())}) for f in CATALOGUE.fields
+    )
+    declared = CATALOGUE.model_copy(update={"fields": fields})
+    asked = QUESTION | {"statistics": [{"kind": "count"}], "catalogue": CATALOGUE.digest()}
+    asked |= {"kind": "question", "cohort": CATALOGUE.departments}
+    old = spelled(asked | {"where": [{"field": "age", "from": 50}]}, CATALOGUE)
+    plan: Any = read_plan(old)
+    assert float(public_share(plan, CATALOGUE)) == pytest.approx(1 / 3)
+    assert float(public_share(plan, declared)) == pytest.approx(0.6)
 
 
 def test_a_filter_on_a_field_that_is_closed_to_the_purpose_is_refused(
