@@ -51,7 +51,7 @@ KINDS: Mapping[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 def training_of(firm: Any, kind: str, **changes: Any) -> TrainingPlan:
-    plan = firm.plan(kind="training", **KINDS[kind][0], **changes)
+    plan = firm.plan(kind="training", **KINDS[kind][0] | changes)
     assert isinstance(plan, TrainingPlan)
     return plan
 
