@@ -83,13 +83,13 @@ def _story(
     cube = chapters.join(stage, training, comparison)
     refusal = chapters.be_refused(stage)
     model = chapters.make_card(stage, training, comparison)
-    for line in show.where_lines(address, prepared.token_files):
-        show.say(stage.page, line)
     if options.as_json:
         report = chapters.report(question, training, comparison, refusal, steps.seconds)
         report |= {"cube": cube, "model": model}
         print(json.dumps(report, ensure_ascii=False), flush=True)  # noqa: T201 - the machine's answer
     if not options.once:
+        for line in show.where_lines(address, prepared.token_files):
+            show.say(stage.page, line)
         _open_console(stage, address)
         show.say(stage.page, "Ctrl-C stops every process.")
         _stay(stage)

@@ -15,7 +15,7 @@ from api.demo.outside import Comparison, Scores
 from api.demo.people import Seeded
 from consent.catalogue import Catalogue, Field
 
-BAR = 24
+BAR = 16
 TOO_FEW = "too few clients to tell"
 _OTHERS = {
     "sums": "Sum",

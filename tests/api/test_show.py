@@ -50,7 +50,7 @@ def test_a_figure_has_as_many_digits_as_its_interval_is_worth(
     assert figure(value, half_width) == written
 
 
-@pytest.mark.parametrize(("value", "length"), [(10, 24), (5, 12), (0, 0), (-4, 0)])
+@pytest.mark.parametrize(("value", "length"), [(10, 16), (5, 8), (0, 0), (-4, 0)])
 def test_a_bar_is_as_long_as_its_value(value: float, length: int) -> None:
     assert len(bar(value, 10)) == length
 
