@@ -118,13 +118,13 @@ class Destroyed(_Entry):
 
 
 class AccountChanged(_Entry):
-    """An account of the firm's people was made, moved, closed, or given another password.
+    """An account was made, moved, closed, or given another password; or a machine got a token.
 
     role: that it has afterwards. account: whose. by: who did it; one name is one commitment here.
     """
 
     kind: Literal["account"] = "account"
-    change: Literal["made", "role", "link", "password", "closed"]
+    change: Literal["made", "role", "link", "password", "closed", "token"]
     role: Name
     account: Commitment
     by: Commitment

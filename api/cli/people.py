@@ -17,7 +17,7 @@ from rich.table import Table
 
 from api.auth import add_token, write_private
 from api.cli.options import AsJson, say_json
-from api.people.account_log import logged, logging_accounts
+from api.people.account_log import log_token, logged, logging_accounts
 from api.people.accounts import COMMAND_LINE, Accounts
 from api.people.roles import STAFF_ROLES, Caller, Role
 from api.people.schemas import PersonName
@@ -121,7 +121,9 @@ def token(
         raise typer.BadParameter("a client signs in with an account")
     with _opened(coordinator) as stores:
         caller = Caller(name=_checked(name), role=role)
-        write_private(out, add_token(tokens, caller, stores.accounts) + "\n")
+        secret = add_token(tokens, caller, stores.accounts)
+        log_token(stores.evidence, caller, by=COMMAND_LINE, at=int(time.time()))
+        write_private(out, secret + "\n")
     if as_json:
         say_json({"name": name, "role": role.value, "token": str(out)})
     else:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection
 
-from api.people.roles import Role
+from api.people.roles import Caller, Role
 from consent.log_entries import AccountChanged, encode, read_entry
 from federation.coordinator.evidence_log import Evidence, named
 
@@ -20,13 +20,17 @@ _MARK = b'"kind":"account"'
 
 
 class What(StrEnum):
-    """What happened: ``link`` is leave to set a new password, ``password`` its use."""
+    """What happened: ``link`` is leave to set a new password, ``password`` its use.
+
+    ``token``: a machine of this name was given one; it needs no account.
+    """
 
     MADE = "made"
     ROLE = "role"
     LINK = "link"
     PASSWORD = "password"  # noqa: S105 - a kind of change
     CLOSED = "closed"
+    TOKEN = "token"  # noqa: S105 - a kind of change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +56,15 @@ def logging_accounts(evidence: Evidence) -> Within:
     """Return what the stores of accounts call, so that every change is logged with it."""
 
     def within(db: Connection, change: AccountChange) -> None:
-        entry = AccountChanged(
-            at=change.at,
-            change=change.what.value,
-            role=change.role.value,
-            account=_reference(evidence, change.name),
-            by=_reference(evidence, change.by),
-        )
-        evidence.log.append_within(db, [encode(entry)])
+        evidence.log.append_within(db, [_entry(evidence, change)])
 
     return within
+
+
+def log_token(evidence: Evidence, caller: Caller, *, by: str, at: int) -> None:
+    """Log that a machine is about to be given a token, in its role."""
+    change = AccountChange(what=What.TOKEN, name=caller.name, role=caller.role, by=by, at=at)
+    evidence.log.append([_entry(evidence, change)])
 
 
 def logged(evidence: Evidence, names: Iterable[str]) -> dict[str, tuple[Role, bool]]:
@@ -71,10 +74,25 @@ def logged(evidence: Evidence, names: Iterable[str]) -> dict[str, tuple[Role, bo
     """
     told: dict[str, tuple[Role, bool]] = {}
     for entry in evidence.log.entries(0, evidence.log.head().size):
-        if _MARK in entry and isinstance(change := read_entry(entry), AccountChanged):
+        if _MARK not in entry:
+            continue
+        change = read_entry(entry)
+        if isinstance(change, AccountChanged) and change.change != What.TOKEN.value:
             told[change.account] = Role(change.role), change.change == What.CLOSED.value
     references = {name: _reference(evidence, name) for name in names}
     return {name: told[place] for name, place in references.items() if place in told}
+
+
+def _entry(evidence: Evidence, change: AccountChange) -> bytes:
+    return encode(
+        AccountChanged(
+            at=change.at,
+            change=change.what.value,
+            role=change.role.value,
+            account=_reference(evidence, change.name),
+            by=_reference(evidence, change.by),
+        )
+    )
 
 
 def _reference(evidence: Evidence, name: str) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sqlalchemy import text
 from typer.testing import CliRunner
 
 from api.auth import caller_of, load_tokens
@@ -99,6 +100,18 @@ def test_a_machine_gets_a_token_in_a_file_and_the_api_its_hash(
     known = load_tokens(settings.tokens)
     assert caller_of(secret, known).name == "nightly"
     assert {one.name for one in known} > {"nightly", "auditor"}
+    run("people", "add", "nightly", "analyst", *place)
+    (listed,) = json.loads(run("people", "list", *place, "--json").stdout)
+    assert listed["logged"]
+    with open_database(load_coordinator_settings(settings.coordinator).database).connect() as db:
+        entries = db.execute(text("SELECT entry FROM log_entries")).scalars()
+        told = [json.loads(one) for one in entries if b'"account"' in one]
+    assert [(one["change"], one["role"]) for one in told] == [
+        ("token", "analyst"),
+        ("made", "analyst"),
+        ("link", "analyst"),
+    ]
+    assert told[0]["account"] == told[1]["account"]
     before = settings.tokens.read_bytes()
     assert isinstance(run("people", "token", "nightly", "auditor", *more).exception, TokensInvalid)
     run("people", "add", "wei", "advisor", *place)
