@@ -8,6 +8,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from api.web.language import LOCALE, gettext, ngettext
+from federation.coordinator.label_forms import CLAIMS
 
 WEB = Path(LOCALE).parent
 METHODS = [("**.py", "python"), ("**.html", "jinja2")]
@@ -73,3 +74,9 @@ def test_words_are_chinese_in_chinese_and_english_in_english() -> None:
     many = ("%(num)s opinion is in", "%(num)s opinions are in")
     assert ngettext("en", *many, 2) == many[1]
     assert ngettext("zh", *many, 2) == "已有 %(num)s 份意见"
+
+
+def test_every_part_of_a_label_has_its_chinese() -> None:
+    keys = [key for parts in CLAIMS.values() for each in parts.values() for key in each]
+    words = [*CLAIMS, *(key.replace("_", " ") for key in keys)]
+    assert [word for word in words if gettext("zh", word) == word] == []
