@@ -32,6 +32,16 @@ QUESTION = {
     "epsilon": 2.0,
     "reason": "for the look of it",
 }
+MODEL = {
+    "kind": "training",
+    "purpose": "bond_model",
+    "target": "buys_bonds",
+    "features": ["income"],
+    "rounds": 1,
+    "local_steps": 2,
+    "epsilon": 1.0,
+    "reason": "for the look of it",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +49,7 @@ def run(site: Site) -> str:
     """Have a question released and another one wait, so that no page is empty."""
     desk = site.dispatcher.desk
     submit(plan_of(QUESTION | {"epsilon": 11.0}, desk), desk, asker="analyst")
+    submit(plan_of(MODEL, desk), desk, asker="analyst")
     asked = submit(plan_of(QUESTION, desk), desk, asker="analyst").run.id
     return ended(asked, desk).id
 
@@ -47,9 +58,10 @@ def pages(visit: Visit, site: Site, run: str, **look: Any) -> list[tuple[Page, l
     """Return somebody's pages for every screen there is."""
     answers = ["/ask?purpose=product_insight&by=region", "/answers", f"/answers/{run}"]
     training = "/training?purpose=bond_model&target=buys_bonds&feature=income"
+    again = "/training/again/buys_bonds/1"
     return [
         (visit(**look), ["/sign-in", f"/setup?link={site.setup_link()}", "/setup?link=none"]),
-        (visit("analyst", **look), [*answers, training, f"/ledger/runs/{run}", *PROBLEMS]),
+        (visit("analyst", **look), [*answers, training, again, f"/ledger/runs/{run}", *PROBLEMS]),
         (visit("privacy_officer", **look), list(OFFICER)),
         (visit("client", **look), ["/consent"]),
         (visit("steward", **look), ["/consent"]),
