@@ -19,6 +19,8 @@ from federation.roster import Roster
 
 IDLE_S = 0.02
 POLL_S = 0.05
+REPLY_POLL_S = 0.01
+"""Between two looks for replies, which the SuperLink's doorbell holds back until there is one."""
 LIFE_S = 12.0
 """A message lives at least so long: one that a restart of the SuperLink cuts in two arrives."""
 
@@ -76,7 +78,7 @@ class GridExchange:
                     missing.append(department)
                 else:
                     raise ProtocolError(f"The worker of {department} did not run the leg.")
-            time.sleep(POLL_S if asked else 0)
+            time.sleep(REPLY_POLL_S if asked else 0)
         if missing or asked:
             late = sorted(missing or asked.values())
             raise DepartmentMissing(tuple(late), deadline_s)

@@ -61,10 +61,9 @@ from privacy.loss import Rho
 
 TEND_S = 10
 """While no run is there to take, the desk is tended this often."""
-GATHER_S = 1
-"""While no run is there to take, a new checkpoint of the log is offered this often."""
-GATHER_DEADLINE_S = 2.0
-"""An offer waits no longer than this, for a run that comes in meanwhile waits with it."""
+GATHER_S, GATHER_LATEST_S = 1, 30
+"""A new checkpoint of the log is offered once no run was there to take for so long; and where runs
+follow each other faster than that, between two of them, this long after the last offer."""
 ALIVE_S = 60
 """A sign of life is good for this long, and for the leg that is being waited for."""
 TRIES = 2
@@ -87,6 +86,7 @@ class Dispatcher:
     now: Callable[[], float] = time.time
     sessions: Sessions = field(default_factory=dict)
     tended_at: float = 0.0
+    ended_at: float = 0.0
     gathered_at: float = 0.0
     listened_at: float = 0.0
 
@@ -100,6 +100,7 @@ class Dispatcher:
         carry_out(run, self)
         after_a_run(self.desk, datetime.now(UTC))
         publish(self.desk.evidence)
+        self.ended_at = self.now()
         return True
 
     def alive(self, *, for_s: float = 0.0) -> None:
@@ -109,14 +110,9 @@ class Dispatcher:
     def _gather(self) -> None:
         """While nobody waits, let the departments cosign what the log has published."""
         now = self.now()
-        if now >= self.gathered_at + GATHER_S:
-            gather_cosignatures(
-                self.sessions,
-                self.desk.evidence,
-                self.exchange,
-                now=now,
-                deadline_s=GATHER_DEADLINE_S,
-            )
+        paused = min(self.ended_at + GATHER_S, self.gathered_at + GATHER_LATEST_S)
+        if now >= max(paused, self.gathered_at + GATHER_S):
+            gather_cosignatures(self.sessions, self.desk.evidence, self.exchange, now=now)
             self.gathered_at = self.now()
         if now >= self.listened_at + LISTEN_S:
             self.listened_at = now

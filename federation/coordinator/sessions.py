@@ -14,6 +14,8 @@ from federation.messages import Answer, Ask
 
 SESSION_FRESH_S = 30
 """A department heard of within this time is asked at once; otherwise a hello comes first."""
+OFFER_DEADLINE_S = 2.0
+"""How long an offer of a checkpoint waits for its answers."""
 
 
 class Exchange(Protocol):
@@ -62,11 +64,11 @@ def greet(
 
 
 def gather_cosignatures(
-    sessions: Sessions, evidence: Evidence, exchange: Exchange, *, now: float, deadline_s: float
+    sessions: Sessions, evidence: Evidence, exchange: Exchange, *, now: float
 ) -> None:
     """Offer a new checkpoint to the departments that have a session; whoever fails loses it.
 
-    For moments in which no run waits. One that comes in meanwhile waits for the deadline at most.
+    For moments in which no run waits; one that comes in meanwhile waits for the offer.
     """
     found = newest(evidence)
     if found is None:
@@ -75,7 +77,7 @@ def gather_cosignatures(
     heard = {h.department: h for h in evidence.witnesses.all()}
     waiting = [d for d in behind if d not in heard or not heard[d].refusal]
     try:
-        _hello(waiting, sessions, evidence, exchange, now=now, deadline_s=deadline_s)
+        _hello(waiting, sessions, evidence, exchange, now=now, deadline_s=OFFER_DEADLINE_S)
     except DepartmentMissing as missing:
         for department in missing.departments:
             sessions.pop(department, None)

@@ -25,12 +25,17 @@ class Doorbell:
     application: what is wrapped; it must answer a poll for nothing with an empty 200.
     holds: path of a poll -> name of the bell it waits for.
     rings: path -> name of the bell that rings when such a request has succeeded.
+    parts: path -> name of the bell for one part of something that is sent in many. It rings when
+        somebody polls for another bell: who waits for an answer has sent all parts of its question.
+        Rung for the first part, the other side would ask for parts that are not there yet.
     """
 
     application: Application
     holds: Mapping[str, str]
     rings: Mapping[str, str]
+    parts: Mapping[str, str] = field(default_factory=dict)
     hold_s: float = HOLD_S
+    _due: set[str] = field(default_factory=set, init=False)
     _waiting: dict[str, asyncio.Event] = field(default_factory=dict, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
 
@@ -40,13 +45,17 @@ class Doorbell:
             await self.application(scope, receive, send)
             return
         self._loop = asyncio.get_running_loop()
-        held, rung = self.holds.get(scope["path"]), self.rings.get(scope["path"])
-        if held is not None:
+        path = scope["path"]
+        if (held := self.holds.get(path)) is not None:
+            for bell in self._due - {held}:
+                self._ring(bell)
             await self._hold(held, scope, receive, send)
-        elif rung is not None:
-            await self._pass_and_ring(rung, scope, receive, send)
-        else:
-            await self.application(scope, receive, send)
+        elif not await self._passed(scope, receive, send):
+            return
+        elif (rung := self.rings.get(path)) is not None:
+            self._ring(rung)
+        elif (part := self.parts.get(path)) is not None:
+            self._due.add(part)
 
     def ring(self, bell: str) -> None:
         """Let go of every answer held for this bell; may be called from any thread."""
@@ -54,6 +63,7 @@ class Doorbell:
             self._loop.call_soon_threadsafe(self._ring, bell)
 
     def _ring(self, bell: str) -> None:
+        self._due.discard(bell)
         waiting = self._waiting.pop(bell, None)
         if waiting is not None:
             waiting.set()
@@ -73,7 +83,7 @@ class Doorbell:
         for event in events:
             await send(event)
 
-    async def _pass_and_ring(self, bell: str, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> bool:
         status = 0
 
         async def watch(event: Event) -> None:
@@ -82,5 +92,4 @@ class Doorbell:
             await send(event)
 
         await self.application(scope, receive, watch)
-        if status == _OK:
-            self._ring(bell)
+        return status == _OK

@@ -102,11 +102,8 @@ def guarded_superlink(flower: Application, token: bytes) -> Guard:
             "/v1/runtime/pull-messages": "answered",
             "/v1/runtime/acquire-task": "started",
         },
-        rings={
-            "/v1/runtime/push-object": "asked",
-            "/v1/fleet/push-object": "answered",
-            "/v1/control/start-run": "started",
-        },
+        rings={"/v1/control/start-run": "started"},
+        parts={"/v1/runtime/push-object": "asked", "/v1/fleet/push-object": "answered"},
     )
     return Guard(
         application=doorbell,

@@ -27,7 +27,11 @@ class Answering:
 def doorbell(hold_s: float = 30.0, **answers: tuple[int, bytes]) -> Doorbell:
     inside = Answering({f"/{path}": answer for path, answer in answers.items()})
     return Doorbell(
-        application=inside, holds={"/poll": "bell"}, rings={"/ring": "bell"}, hold_s=hold_s
+        application=inside,
+        holds={"/poll": "bell", "/other": "answer"},
+        rings={"/ring": "bell"},
+        parts={"/part": "bell"},
+        hold_s=hold_s,
     )
 
 
@@ -77,6 +81,37 @@ def test_a_refused_request_does_not_ring() -> None:
         waits = not poll.done()
         bell.ring("bell")
         await poll
+        return waits
+
+    assert asyncio.run(scene())
+
+
+def test_parts_ring_once_their_sender_waits_for_an_answer() -> None:
+    async def scene() -> tuple[bool, float]:
+        bell = doorbell(poll=EMPTY, part=EMPTY, other=FULL)
+        poll = asyncio.create_task(request(bell, "/poll"))
+        for _ in range(3):
+            await request(bell, "/part")
+        await asyncio.sleep(0.05)
+        waits = not poll.done()
+        await request(bell, "/other")
+        return waits, await poll
+
+    waits, seconds = asyncio.run(scene())
+    assert waits
+    assert seconds < 10
+
+
+def test_who_polls_again_does_not_ring_its_own_bell() -> None:
+    async def scene() -> bool:
+        bell = doorbell(poll=EMPTY, part=EMPTY)
+        polls = [asyncio.create_task(request(bell, "/poll"))]
+        await request(bell, "/part")
+        polls.append(asyncio.create_task(request(bell, "/poll")))
+        await asyncio.sleep(0.05)
+        waits = not any(poll.done() for poll in polls)
+        bell.ring("bell")
+        await asyncio.gather(*polls)
         return waits
 
     assert asyncio.run(scene())

@@ -18,10 +18,12 @@ from consent.log_entries import (
 )
 from consent.log_store import TreeHead
 from consent.transparency import verify_export
+from federation.coordinator.dispatch import GATHER_LATEST_S, GATHER_S
 from federation.coordinator.evidence_log import json_digest, named, publish, published_log
 from federation.coordinator.runs import RunState
 from federation.messages import Ask
 from federation.witness import log_key, origin_of, witness_keys
+from tests.federation.coordinated import NOW
 from tests.federation.test_dispatch import QUESTION, TRAINING, Coordinator, coordinator
 
 __all__ = ["coordinator"]
@@ -38,6 +40,28 @@ def idle(coordinator: Coordinator) -> None:
     """Let a second pass in which no run waits."""
     coordinator.dispatcher.gathered_at = 0.0
     assert not coordinator.dispatcher.carry_out_next()
+
+
+def test_an_offer_waits_until_nobody_has_asked_for_a_second(coordinator: Coordinator) -> None:
+    """A hello takes as long as a leg, and the next question would wait for it."""
+    dispatcher, wire = coordinator.dispatcher, coordinator.wire
+    coordinator.ask(QUESTION)
+    dispatcher.gathered_at = NOW - GATHER_S
+    asked = len(wire.legs)
+    assert not dispatcher.carry_out_next()
+    assert wire.legs[asked:] == []
+    dispatcher.now = lambda: NOW + GATHER_S
+    assert not dispatcher.carry_out_next()
+    assert wire.legs[asked:] == ["hello"]
+
+
+def test_an_offer_comes_between_two_runs_in_the_end(coordinator: Coordinator) -> None:
+    dispatcher, wire = coordinator.dispatcher, coordinator.wire
+    dispatcher.gathered_at = NOW - GATHER_LATEST_S
+    coordinator.ask(QUESTION)
+    asked = len(wire.legs)
+    assert not dispatcher.carry_out_next()
+    assert wire.legs[asked:] == ["hello"]
 
 
 def test_a_run_is_accepted_used_and_released_in_the_log(coordinator: Coordinator) -> None:
