@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from consent.decisions import check_fields
 from consent.errors import ConsentError
@@ -74,7 +75,9 @@ def planned(
         raise SweepRefused("two of its recipes are the same")
     judged = desk.policy.rho(epsilon_of_evaluation)
     for plan in plans:
-        evaluation = _evaluation(plan, judged, run="0" * 16, sha256="0" * 64)
+        evaluation = _evaluation(
+            plan, judged, run="0" * 16, told={"sha256": "0" * 64, "attempt": 0}
+        )
         check_fields(desk.catalogue, evaluation.fields, evaluation.purpose)
         plan_check.check(evaluation, desk.catalogue)
     rho = sum((Rho(plan.rho) + judged for plan in plans), start=Rho(0.0))
@@ -183,8 +186,7 @@ def _next_plan(one: Sweep, trained: Run | None) -> TrainingPlan | EvaluationPlan
         raise SweepRefused("it tries trainings only")
     if trained is None:
         return plan
-    digest = (trained.result or {})["sha256"]
-    return _evaluation(plan, Rho(one.rho_of_evaluation), run=trained.id, sha256=digest)
+    return _evaluation(plan, Rho(one.rho_of_evaluation), run=trained.id, told=trained.result or {})
 
 
 def _with(
@@ -224,12 +226,15 @@ def _training(request: Mapping[str, object], desk: Desk) -> TrainingPlan:
     return plan
 
 
-def _evaluation(plan: TrainingPlan, rho: Rho, *, run: str, sha256: str) -> EvaluationPlan:
+def _evaluation(
+    plan: TrainingPlan, rho: Rho, *, run: str, told: Mapping[str, Any]
+) -> EvaluationPlan:
     same = ("catalogue", "purpose", "cohort", "unit", "clients_per_household", "tolerance")
     return EvaluationPlan(
         training=plan,
         run=run,
-        sha256=sha256,
+        sha256=told["sha256"],
+        personal_attempt=told["attempt"] if plan.personal else None,
         rho=rho.value,
         reason=plan.reason,
         **{name: getattr(plan, name) for name in same},

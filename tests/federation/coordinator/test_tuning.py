@@ -82,6 +82,16 @@ def test_recipes_are_trained_judged_and_told_apart(
     assert one.id in card["privacy"]["tuning_on_real_data"]
 
 
+def test_recipes_with_personal_last_layers_are_judged_too(dispatcher: Dispatcher) -> None:
+    desk = dispatcher.desk
+    one = asked(desk, hidden=[3], personal=True)
+    for _run in range(4):
+        dispatcher.carry_out_next()
+    ended = Sweeps(desk.engine).get(one.id)
+    assert ended.state is SweepState.ENDED
+    assert None not in measured(ended, desk.runs)
+
+
 def test_a_sum_that_does_not_fit_is_refused_before_any_leg(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(NARROW)
     with pytest.raises(BudgetExceeded):
