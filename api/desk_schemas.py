@@ -183,17 +183,19 @@ class OutlookView(Wire):
     charged_rho: float
     remaining_rho: float
     first_refusal: datetime | None
-    lasts_until: datetime | None = Field(description="at the period's burn; null: for good")
+    lasts_until: datetime | None = Field(
+        description="at the period's burn; null: for good, or without enough history"
+    )
 
     @classmethod
-    def of(cls, outlook: Outlook) -> Self:
+    def of(cls, outlook: Outlook, *, enough_history: bool) -> Self:
         """Show one pool."""
         return cls(
             budget_rho=outlook.budget.value,
             charged_rho=outlook.charged.value,
             remaining_rho=outlook.remaining.value,
             first_refusal=outlook.first_refusal,
-            lasts_until=outlook.lasts_until,
+            lasts_until=outlook.lasts_until if enough_history else None,
         )
 
 
@@ -203,6 +205,7 @@ class ReplayView(Wire):
     requests: int
     refused: tuple[ReplayedView, ...]
     pools: dict[str, OutlookView]
+    enough_history: bool = Field(description="whether two weeks or more were replayed")
 
     @classmethod
     def of(cls, replayed: Replay) -> Self:
@@ -210,7 +213,11 @@ class ReplayView(Wire):
         return cls(
             requests=len(replayed.requests),
             refused=tuple(map(ReplayedView.of, replayed.refused)),
-            pools={name: OutlookView.of(pool) for name, pool in replayed.pools.items()},
+            pools={
+                name: OutlookView.of(pool, enough_history=replayed.enough_history)
+                for name, pool in replayed.pools.items()
+            },
+            enough_history=replayed.enough_history,
         )
 
 

@@ -21,6 +21,8 @@ from privacy.pools import Account, exact, lineage, rounded
 from privacy.windows import Budgets, month_of
 
 DAY = timedelta(days=1)
+LEAST_HISTORY = 14 * DAY
+"""An hour of history is no pace."""
 _LAST = datetime.max.replace(tzinfo=UTC) - 2 * DAY
 
 
@@ -88,10 +90,14 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """A period under another policy: every reservation in it, every pool at its end."""
+    """A period under another policy: every reservation in it, every pool at its end.
+
+    enough_history: whether the period is two weeks at least, so that its burn is a pace at all.
+    """
 
     requests: tuple[Replayed, ...]
     pools: Mapping[str, Outlook]
+    enough_history: bool
 
     @property
     def refused(self) -> tuple[Replayed, ...]:
@@ -143,7 +149,8 @@ def replay(entries: Iterable[Entry], proposal: Proposal) -> Replay:
     if unknown := sorted(proposal.budgets.keys() - pools.keys()):
         raise UnknownPool(unknown[0])
     outlooks = {name: _outlook(pool, start, end) for name, pool in pools.items()}
-    return Replay(requests=tuple(judged.values()), pools=outlooks)
+    enough = start is not None and end is not None and end - start >= LEAST_HISTORY
+    return Replay(requests=tuple(judged.values()), pools=outlooks, enough_history=enough)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -150,7 +150,11 @@ def _pools_table(found: Json) -> Table:
         table.add_column(column, overflow="fold", justify="left" if column == "pool" else "right")
     for name, pool in found["pools"].items():
         sums = (f"{pool[key]:.4g}" for key in ("budget_rho", "charged_rho", "remaining_rho"))
-        ends = ((pool["first_refusal"] or "none")[:10], (pool["lasts_until"] or "for good")[:10])
+        until = (pool["lasts_until"] or "for good")[:10]
+        ends = (
+            (pool["first_refusal"] or "none")[:10],
+            until if found["enough_history"] else "too early to say",
+        )
         table.add_row(escape(name), *sums, *ends)
     return table
 

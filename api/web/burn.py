@@ -10,36 +10,40 @@ from api.web.figures import day, percent
 from api.web.language import Language
 from privacy.history import Course
 from privacy.loss import Rho
-from privacy.replay import lasts_until
+from privacy.replay import LEAST_HISTORY, lasts_until
 
 _LOOK_BACK = timedelta(days=90)
 _AHEAD = timedelta(days=180)
-_LEAST = timedelta(days=14)
-"""An hour of history is no pace: what was spent is spread over two weeks at least."""
 _MOST_POINTS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burn:
-    """One pool over time. ``points``: when, and the part of the budget that was left then."""
+    """One pool over time. ``points``: when, and the part of the budget that was left then.
+
+    young: it has too little history for a pace, so nothing is said of its end.
+    """
 
     points: tuple[tuple[datetime, float], ...]
     rho_per_day: float
     until: datetime | None
+    young: bool
 
 
 def burn_of(course: Course, *, now: datetime) -> Burn:
     """Follow a pool's course: what was reserved is gone, what was abandoned is back."""
     count = len(course.left)
     if not count:
-        return Burn(points=(), rho_per_day=0.0, until=None)
-    since = min(max(course.times[0], now - _LOOK_BACK), now - _LEAST)
+        return Burn(points=(), rho_per_day=0.0, until=None, young=True)
+    young = now - course.times[0] < LEAST_HISTORY
+    since = min(max(course.times[0], now - _LOOK_BACK), now - LEAST_HISTORY)
     used = course.used[count - 1]
     rate = max(0.0, used - course.used_before(since)) / ((now - since) / timedelta(days=1))
     left = Rho(max(0.0, course.budget - used))
     points = [(course.times[place], course.left[place]) for place in _spread(count)]
     points.append((now, course.left[count - 1]))
-    return Burn(points=tuple(points), rho_per_day=rate, until=lasts_until(left, rate, now=now))
+    until = None if young else lasts_until(left, rate, now=now)
+    return Burn(points=tuple(points), rho_per_day=rate, until=until, young=young)
 
 
 def _spread(count: int) -> list[int]:

@@ -271,3 +271,9 @@ def test_what_a_repair_charged_stays_charged_in_a_replay() -> None:
     )
     result = replay(chain([*events, lost, *asked(3, "firm/risk", 0.15)]), Proposal(rho_factor=2.0))
     assert [r.request for r in result.refused] == ["r3"]
+
+
+@pytest.mark.parametrize(("last", "enough"), [(10, False), (20, True)])
+def test_a_pace_needs_two_weeks(last: int, enough: bool) -> None:  # noqa: FBT001 - a case
+    events = [*opened(), *asked(1, "firm/risk", 0.01), *asked(last, "firm/risk", 0.01)]
+    assert replay(chain(events), AS_IT_WAS).enough_history is enough

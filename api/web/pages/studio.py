@@ -8,7 +8,8 @@ from fastapi import APIRouter, Request, Response
 from api.people.roles import Caller
 from api.problems import kind_of
 from api.routes.desk import OpenDesk
-from api.web.builder import Draft, draft_of, open_fields
+from api.web.acceptable import CLIENTS, PARTS, step_of_row, targets_of
+from api.web.builder import KINDS, ROWS, Draft, draft_of, open_fields
 from api.web.caller import PageCaller
 from api.web.forms import Asked, Fields
 from api.web.frontier import draw, error_at, protection, step_of
@@ -17,7 +18,7 @@ from api.web.page_route import PageRoute
 from api.web.pricing import REFUSALS
 from api.web.render import page
 from api.web.screens import STUDIO, admit
-from api.web.words import pool_title
+from api.web.words import FLAGS, measure, pool_title
 from federation.coordinator.desk import Desk
 from federation.coordinator.policy import pool_of
 from federation.coordinator.policy_changes import tag_of
@@ -74,7 +75,7 @@ def show_studio(request: Request, caller: PageCaller, desk: OpenDesk, fields: As
     draft = draft.but(within=error_at(min(max(error_step, 0), 24)))
     found, refusal = None, None
     try:
-        found = _found(draft, loss_step, desk)
+        found = _found(draft, targets_of(draft, fields, desk.catalogue), loss_step, desk)
     except REFUSALS as error:
         refusal = error
     tried, wrong = _tried(fields, caller, desk)
@@ -86,6 +87,14 @@ def show_studio(request: Request, caller: PageCaller, desk: OpenDesk, fields: As
         catalogue=desk.catalogue,
         draft=draft,
         fields=open_fields(draft.purpose, desk.catalogue),
+        rows=range(1, ROWS + 1),
+        kinds=KINDS,
+        flags=FLAGS,
+        form=fields,
+        accepted={row: step_of_row(fields, row) for row in range(1, ROWS + 1)},
+        parts=PARTS,
+        clients=CLIENTS,
+        measured=_measured(found, desk, language),
         error_step=step_of(draft.within),
         loss_step=loss_step,
         steps=_POINTS - 1,
@@ -104,8 +113,7 @@ def show_studio(request: Request, caller: PageCaller, desk: OpenDesk, fields: As
     )
 
 
-def _found(draft: Draft, step: int, desk: Desk) -> Found:
-    targets = [{"kind": "count", "within": draft.within}]
+def _found(draft: Draft, targets: list[dict[str, Any]], step: int, desk: Desk) -> Found:
     request, grid = draft.request(desk.catalogue), log_grid(Epsilon(_LOW), Epsilon(_HIGH), _POINTS)
     points = curve(request, targets, desk, grid)
     chosen = points[step]
@@ -116,6 +124,14 @@ def _found(draft: Draft, step: int, desk: Desk) -> Found:
         odds=odds_of_claim(chosen.epsilon, Delta(desk.policy.delta)),
         groups=tuple((size, chosen.errors[0] / size) for size in _GROUPS),
     )
+
+
+def _measured(found: Found | None, desk: Desk, language: Language) -> dict[str, str]:
+    """Return what each statistic of the solution measures, by its name."""
+    statistics = found.solution.plan.statistics if found else ()
+    return {
+        s.name: measure(s.model_dump(mode="json"), desk.catalogue, language) for s in statistics
+    }
 
 
 def _chart(found: Found, language: Language) -> str:

@@ -50,6 +50,7 @@ def test_an_hour_of_spending_is_no_pace() -> None:
     spend = Reserved(pool="firm", rho=Rho(0.1), request="r", at=START)
     burn = burn_of(course(OPENED, spend), now=START + timedelta(hours=1))
     assert burn.rho_per_day == pytest.approx(0.1 / 14)
+    assert (burn.young, burn.until) == (True, None)
 
 
 def test_another_pool_is_left_out() -> None:
