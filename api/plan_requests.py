@@ -129,7 +129,7 @@ class TrainingRequest(_PlanRequest):
     learning_rate: float = Field(default=1.0, gt=0, le=100)
     momentum: float = Field(default=0.9, ge=0, lt=1)
     linear_rounds: int = Field(
-        default=0, ge=0, le=99, description="the first rounds train the linear part of a network"
+        default=0, ge=0, le=100, description="the first rounds train the linear part of a network"
     )
     linear_learning_rate: float = Field(default=3.0, gt=0, le=100)
     objective: Objective | None = Field(default=None, description="left out: by the target's kind")

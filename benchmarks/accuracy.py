@@ -79,6 +79,7 @@ def _rows(found: Clients, chosen: npt.NDArray[np.bool_]) -> Rows:
 
 def plan_for(epsilon: float, hidden: tuple[int, ...], **changes: object) -> TrainingPlan:
     """Write the plan as the desk would, with its recipe."""
+    rho = rho_for(Epsilon(epsilon), DELTA).value
     values = {
         "kind": "training",
         "catalogue": "0" * 64,
@@ -88,11 +89,11 @@ def plan_for(epsilon: float, hidden: tuple[int, ...], **changes: object) -> Trai
         "target": "target",
         "features": ("feature",),
         "hidden": hidden,
-        "rho": rho_for(Epsilon(epsilon), DELTA).value,
+        "rho": rho,
         "owned": True,
     }
     noise: Literal["local", "shared"] = "shared" if changes.get("noise") == "shared" else "local"
-    found = recipe(clients=25_000, network=bool(hidden), noise=noise)
+    found = recipe(clients=25_000, network=bool(hidden), noise=noise, rho=rho)
     return TrainingPlan.model_validate({**values, **found, **changes})
 
 

@@ -102,6 +102,8 @@ def federate(
         if plan.keeps(number):
             kept.append(weights)
     average = np.mean(kept, axis=0)
+    if shape != architecture:
+        average = network_from_linear(architecture, average)
     return Trained(weights=average, own=tuple(_with_own(w, average, shape) for w in own))
 
 

@@ -37,7 +37,7 @@ class TrainingPlan(BasePlan):
     the size of the cohort.
 
     ``linear_rounds``: the first rounds train the linear model of the same inputs, with a learning
-    rate of its own; the network begins as what they found and goes on with the rest.
+    rate of its own; the network begins as what they found and goes on with the rest, if any.
 
     ``objective``: what is learned of the target; by default what its field's kind suggests.
     ``proximal``: how strongly local steps are drawn back to the round's start (FedProx), against
@@ -60,7 +60,7 @@ class TrainingPlan(BasePlan):
     clip_norm: float = Field(default=1.0, ge=LEAST_CLIP, le=100)
     learning_rate: float = Field(default=1.0, gt=0, le=100)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    linear_rounds: int = Field(default=0, ge=0, le=99)
+    linear_rounds: int = Field(default=0, ge=0, le=100)
     linear_learning_rate: float = Field(default=3.0, gt=0, le=100)
     objective: Objective | None = None
     noise: Literal["local", "shared"] = "local"
@@ -77,10 +77,8 @@ class TrainingPlan(BasePlan):
         if self.noise == "shared" and (self.proximal or self.personal):
             msg = "proximal and personal belong to local steps: choose local noise or leave them"
             raise ValueError(msg)
-        if self.linear_rounds and (not self.hidden or self.linear_rounds >= self.rounds):
-            msg = (
-                "linear_rounds begin a network and leave it rounds: fewer than rounds, with hidden"
-            )
+        if self.linear_rounds and (not self.hidden or self.linear_rounds > self.rounds):
+            msg = "linear_rounds begin a network: at most all rounds, with hidden"
             raise ValueError(msg)
         if self.personal and self.linear_rounds:
             msg = "a personal last layer and linear_rounds do not go together: choose one"

@@ -37,7 +37,7 @@ def completed(
         UnknownField: with the names there are.
         ModelUnknown: an evaluation of a model that the registry does not have.
     """
-    values = with_recipe(request) | {"catalogue": catalogue.digest()}
+    values = {**request, "catalogue": catalogue.digest()}
     if "epsilon" in values:
         epsilon = values.pop("epsilon")
         if "rho" in values or not isinstance(epsilon, int | float):
@@ -60,7 +60,7 @@ def completed(
         values["cohort"] = sorted(able.intersection(_holders(map(str, needed), catalogue)))
     if values.get("kind") == "cube":
         values = filled_in(values, catalogue)
-    return protected(values, catalogue)
+    return protected(with_recipe(values), catalogue)
 
 
 def _name_model(values: dict[str, object], runs: Runs, registry: Registry) -> TrainingPlan:

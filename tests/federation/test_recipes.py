@@ -30,9 +30,34 @@ def test_every_recipe_is_a_plan(clients: int, hidden: tuple[int, ...], noise: st
     assert bool(plan.linear_rounds) == bool(hidden)
 
 
+def network_of(**changes: Any) -> TrainingPlan:
+    request = TRAINING | {"hidden": (64, 32), "owned": True, "clients": 25_000} | changes
+    return TrainingPlan.model_validate(with_recipe(request))
+
+
+@pytest.mark.parametrize("noise", ["local", "shared"])
+def test_a_network_stays_linear_where_noise_drowns_what_its_layers_learn(noise: str) -> None:
+    drowned = network_of(rho=0.004, noise=noise)
+    linear = network_of(rho=0.004, noise=noise, hidden=())
+    assert drowned.linear_rounds == drowned.rounds == linear.rounds
+    assert drowned.local_steps == linear.local_steps
+    assert drowned.rate_of(0) == linear.rate_of(0)
+    assert [drowned.keeps(n) for n in range(drowned.rounds)] == [
+        linear.keeps(n) for n in range(linear.rounds)
+    ]
+    heard = network_of(rho=0.02, noise=noise)
+    assert heard.linear_rounds < heard.rounds
+
+
+def test_a_client_of_several_departments_leaves_each_of_them_less() -> None:
+    assert network_of(rho=0.01).linear_rounds < network_of(rho=0.01).rounds
+    shared = network_of(rho=0.01, owned=False)
+    assert shared.linear_rounds == shared.rounds
+
+
 def test_more_clients_afford_at_least_as_many_steps() -> None:
     def steps(clients: int, *, network: bool, noise: Literal["local", "shared"]) -> float:
-        found = recipe(clients=clients, network=network, noise=noise)
+        found = recipe(clients=clients, network=network, noise=noise, rho=0.1)
         return found["rounds"] * found["local_steps"]
 
     for network in (True, False):

@@ -145,7 +145,7 @@ def test_linear_rounds_train_the_linear_part_and_need_room_for_it() -> None:
         {"personal": True},
         {"personal": True, "hidden": (4,), "linear_rounds": 1},
         {"linear_rounds": 1},
-        {"linear_rounds": 4, "hidden": (4,)},
+        {"linear_rounds": 5, "hidden": (4,)},
     ],
 )
 def test_ways_that_do_not_fit_together_are_refused(changes: dict[str, Any]) -> None:

@@ -84,9 +84,10 @@ def test_a_client_who_closed_the_target_takes_no_part(make_firm: Any, own: Any) 
         {"noise": "shared", "local_steps": 1, "rounds": 6},
         {"hidden": (4,), "linear_rounds": 2},
         {"noise": "shared", "local_steps": 1, "rounds": 6, "hidden": (4,), "linear_rounds": 2},
+        {"rounds": 4, "hidden": (4,), "linear_rounds": 4},
         {"target": "education", "features": ("age",)},
     ],
-    ids=["shared", "from linear", "shared from linear", "classes"],
+    ids=["shared", "from linear", "shared from linear", "linear to the end", "classes"],
 )
 def test_every_way_of_training_works_alone(make_firm: Any, own: Any, changes: Any) -> None:
     firm = make_firm(120, levels=everybody)

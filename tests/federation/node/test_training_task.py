@@ -16,6 +16,7 @@ from federation.training_layout import architecture_of
 from federation.training_plan import COUNT_WEIGHT, TrainingPlan
 from federation.updates import update_size
 from models.architectures import size
+from models.evaluate import outputs
 from models.parameters import initial_vector, last_layer
 from privacy.lattice import REAL_SCALE
 
@@ -158,6 +159,18 @@ def test_a_personal_layer_is_where_the_next_round_begins(make_firm: Any) -> None
     begun = training_rows(node, leg, plan, weights.tobytes()).weights
     assert (begun[last_layer(architecture)] == 0.5).all()
     assert (begun[: last_layer(architecture).start] == 1).all()
+
+
+def test_a_network_that_stays_linear_is_released_as_a_network(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    changes = {"hidden": (4,), "rounds": 2, "linear_rounds": 2, "local_steps": 2, "rho": 40.0}
+    plan = firm.plan(kind="training", **changes)
+    released = drive(train_model(firm.brief(plan)), firm.exchange).average()
+    network = architecture_of(plan, firm.catalogue)
+    rows = np.eye(network.inputs, dtype=np.float32)
+    here, there, middle = (outputs(network, released, side) for side in (rows, -rows, 0 * rows))
+    assert here + there == pytest.approx(2 * middle)
+    assert abs(here - middle).max() > 0.01
 
 
 def test_a_proximal_term_keeps_a_departments_steps_near_the_rounds_start(make_firm: Any) -> None:
