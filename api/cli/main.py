@@ -47,16 +47,22 @@ app = typer.Typer(
 )
 
 
-app.add_typer(log.app, epilog=EPILOG)
 for choice in choices.COMMANDS:
     client.app.command()(choice)
-app.add_typer(client.app, epilog=EPILOG)
-app.add_typer(model.app, epilog=EPILOG)
-app.add_typer(node.app, epilog=EPILOG)
-app.add_typer(people.app, epilog=EPILOG)
-app.add_typer(cube.app, epilog=EPILOG)
-app.add_typer(watching.app, epilog=EPILOG)
-app.add_typer(sweeping.app, epilog=EPILOG)
+_GROUPS = (
+    log.app,
+    client.app,
+    model.app,
+    node.app,
+    people.app,
+    cube.app,
+    watching.app,
+    sweeping.app,
+)
+for group in _GROUPS:
+    for told in group.registered_commands:
+        told.epilog = EPILOG
+    app.add_typer(group, epilog=EPILOG)
 _COMMANDS: tuple[Callable[..., None], ...] = (
     signing_in.login,
     signing_in.logout,

@@ -45,9 +45,9 @@ def test_every_exit_code_is_documented() -> None:
     assert EPILOG.removeprefix("Exit codes: ") in page
 
 
-@pytest.mark.parametrize("command", ["demo", "serve"])
+@pytest.mark.parametrize("command", ["demo", "serve", "people close", "client level"])
 def test_the_help_shows_the_exit_codes(command: str) -> None:
-    shown = CliRunner().invoke(app, [command, "--help"], env={"COLUMNS": "200"})
+    shown = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
     assert shown.exit_code == 0
     assert "4 a process failed" in shown.output
 
