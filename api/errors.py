@@ -126,7 +126,7 @@ class ApiUnreachable(CallError):
 
     def __init__(self, reason: str) -> None:
         """Keep the reason in the message."""
-        super().__init__(f"The API does not answer ({reason}): read the end of its log.")
+        super().__init__(f"The API does not answer ({reason}): look at its address and its log.")
 
 
 class ApiRefused(CallError):
