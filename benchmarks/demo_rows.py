@@ -71,9 +71,9 @@ def clients(target: str) -> Clients:
         columns=columns,
         opened=dict.fromkeys(columns, np.ones(len(ids), np.bool_)),
     )
-    widths = [design(records, [f]).shape[1] for f in chosen]
+    widths = [design(records.columns, [f]).shape[1] for f in chosen]
     return Clients(
-        features=design(records, chosen),
+        features=design(records.columns, chosen),
         labels=columns[target].astype(np.float32),
         columns=columns,
         known={

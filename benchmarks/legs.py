@@ -55,12 +55,12 @@ def rows() -> list[Row]:
         here = Path(folder)
         enrolment = enrol("Bench", DEPARTMENTS, here / "keys", now=datetime.now(UTC))
         with _ours(here / "ours", enrolment) as pids:
-            leg, idle = _seconds(here / "ours"), _idle_percent(pids)
+            leg, idle = median(_seconds(here / "ours")), _idle_percent(pids)
         del os.environ["PYTHONPATH"]
         with _product(here / "product") as (desk, pids):
             product_leg, product_idle = _question_leg(desk), _idle_percent(pids)
         with _stock(here / "stock", enrolment) as pids:
-            stock_leg, stock_idle = _seconds(here / "stock"), _idle_percent(pids)
+            stock_leg, stock_idle = median(_seconds(here / "stock")), _idle_percent(pids)
     return [
         _row("bare leg, our configuration / Flower's default", leg, "s", stock_leg),
         _row("a leg of the demo's question / a bare leg, ours", product_leg, "s", leg),
@@ -70,15 +70,15 @@ def rows() -> list[Row]:
     ]
 
 
-def bare_leg() -> float:
-    """Return the seconds of a bare leg on our configuration."""
+def bare_legs(*, legs: int, training: str) -> list[float]:
+    """Return the seconds of each bare leg on our configuration, each node training in it."""
     with TemporaryDirectory() as folder:
         here = Path(folder)
         enrolment = enrol("Bench", DEPARTMENTS, here / "keys", now=datetime.now(UTC))
-        with _ours(here / "ours", enrolment):
-            leg = _seconds(here / "ours")
+        with _ours(here / "ours", enrolment, legs=legs, training=training):
+            seconds = _seconds(here / "ours")
     del os.environ["PYTHONPATH"]
-    return leg
+    return seconds
 
 
 def _question_leg(desk: Desk) -> float:
@@ -124,11 +124,14 @@ def _row(name: str, value: float, unit: str, peer: float) -> Row:
 
 
 @contextmanager
-def _ours(folder: Path, enrolment: Enrolment) -> Iterator[list[int]]:
+def _ours(
+    folder: Path, enrolment: Enrolment, *, legs: int = LEGS, training: str = ""
+) -> Iterator[list[int]]:
     folder.mkdir()
     pyproject = folder / "pyproject.toml"
     text = (APP / "pyproject.toml").read_text()
-    pyproject.write_text(text.replace('loop = "stock"', 'loop = "short"'))
+    text = text.replace('loop = "stock"', 'loop = "short"').replace("legs = 12", f"legs = {legs}")
+    pyproject.write_text(text.replace('training = ""', f"training = {json.dumps(training)}"))
     os.environ["PYTHONPATH"] = str(APP)  # where the children find the app
     sandbox = Sandbox.start(
         folder / "state",
@@ -202,8 +205,8 @@ def _public(key: Path) -> str:
     return private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def _seconds(folder: Path) -> float:
-    """Wait for the ServerApp's figures; return the middle one."""
+def _seconds(folder: Path) -> list[float]:
+    """Wait for the ServerApp's figures, one for each leg."""
     path = folder / "seconds.json"
     deadline = time.monotonic() + PATIENCE_S
     while not path.exists():
@@ -211,7 +214,7 @@ def _seconds(folder: Path) -> float:
             raise TimeoutError(str(path))
         time.sleep(0.2)
     seconds: list[float] = json.loads(path.read_text())
-    return median(seconds)
+    return seconds
 
 
 def _idle_percent(parents: list[int]) -> float:

@@ -1,62 +1,59 @@
-"""What a training costs: 3 departments × 100,000 clients × 50 fields, 6 rounds × 10 local steps.
+"""A training end to end: 3 departments × 100,000 clients × 50 fields, 6 rounds × 10 local steps.
 
-One department's node answers the check and all rounds through its own door in a process of its own:
-permits, consent, rows out of Parquet, design matrix, clipped steps, OpenDP noise, masks, journal
-and ledger. Departments work side by side on machines of their own, so a training takes one node's
-time and 7 legs. The peer is bare Flower legs (`legs`) and the same 60 steps in plain torch without
-privacy (float32, autograd, SGD), all measured in this run; compute is processor time of one thread.
-``ratio`` is total / total; the bar is 2.
+Real processes, TLS and node keys on: SuperLink, ServerApp, three SuperNodes and their workers. The
+clock runs from a plan's submission to its release: permits, consent, rows out of Parquet, clipped
+steps, OpenDP noise, masks, journals, ledgers. The peer is a bare Flower app on the same
+configuration: as many legs, and in the rounds' each node takes the same steps without privacy
+(float32, autograd, SGD) on rows it has in memory before the clock starts. Both run on this machine,
+one after the other, so three departments share its cores in both. ``ratio`` is total / total; the
+bar is 2.
 
-Memory: how far the node's process grew at its peak above what it held with its libraries loaded,
-over the size of its data as float64; the bar is 1.5.
+Memory: how much higher a worker's resident memory peaks with 100,000 clients than it does in the
+same training with 1,000, when its libraries are as much in use. That is what the data adds: rows as
+they are read, what is made of them, ids, consent. It is compared with the data as float64, 8 bytes
+for each client and field; the largest of three workers counts. The bar is 1.5.
 """
 
 import json
-import resource
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from secrets import token_hex
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-from torch import nn
 
-from benchmarks.legs import DEPARTMENTS, bare_leg
-from consent.epochs import EpochDelta, pseudonyms, sign_delta
-from federation.coordinator.epochs import load_signing_key
+from benchmarks.legs import DEPARTMENTS, bare_legs
+from federation.coordinator.desk import Desk, open_desk, plan_of, submit
+from federation.coordinator.evidence_log import open_evidence, open_register
+from federation.coordinator.runs import RunState
+from federation.coordinator.settings import load_coordinator_settings
+from federation.database import open_database
 from federation.deployment.enrolment import Enrolment, enrol
-from federation.messages import CONSENT_LABEL, Ask
-from federation.node.answer import answer
-from federation.node.node import Node, open_node
-from federation.node.settings import load_settings
-from federation.plans import canonical, digest
-from federation.rounds import join_announcements
-from federation.run_permit import Leg, RunPermit, sign_permit
-from federation.sealing import seal
-from federation.training_layout import architecture_of
-from federation.training_plan import TrainingPlan
-from models.architectures import Architecture
-from models.networks import build
-from models.parameters import initial_vector
-from models.threads import torch_threads
+from federation.deployment.sandbox import Sandbox
 
-CLIENTS, FIELDS, ROUNDS, STEPS = 100_000, 50, 6, 10
-NETWORKS: Mapping[str, tuple[int, ...]] = {"logistic": (), "network 64-32": (64, 32)}
+CLIENTS, FEW, FIELDS, ROUNDS, STEPS = 100_000, 1_000, 50, 6, 10
+NETWORKS: Mapping[str, list[int]] = {"logistic": [], "network 64-32": [64, 32]}
 BAR, MEMORY_BAR = 2.0, 1.5
-POLICY = """
+PATIENCE_S = 300.0
+_NODE_POLICY = """
 kinds = ["training"]
 max_rho = 50.0
 delta = 1e-6
 lifetime_epsilon = 100.0
 [purposes]
 review = 100.0
+"""
+_POLICY = """
+delta = 1e-6
+automatic_epsilon = 100.0
+[firm]
+epsilon = 100.0
+[purposes.review]
+epsilon = 100.0
 """
 _CATALOGUE = """
 name = "bench"
@@ -79,23 +76,27 @@ Row = Mapping[str, object]
 
 
 def rows() -> list[Row]:
-    """Seconds of a training beside bare legs and compute without privacy, and a node's memory."""
-    leg = bare_leg()
+    """Seconds of a training beside one without privacy, and what its data adds to a worker."""
+    few, many = _trainings(FEW), _trainings(CLIENTS)
     found: list[Row] = []
     for name, hidden in NETWORKS.items():
-        measured = _in_a_process(hidden)
-        plain, node = _without_privacy(hidden), measured["seconds"]
-        legs = (1 + ROUNDS) * leg
-        total, peer = legs + node, legs + plain
+        seconds, peak = many[name]
+        plain = {"clients": CLIENTS, "inputs": 2 * FIELDS, "hidden": hidden, "steps": STEPS}
+        bare = sum(bare_legs(legs=1 + ROUNDS, training=json.dumps(plain)))
         what = f"training, 3 x {CLIENTS:,} x {FIELDS}, {ROUNDS} x {STEPS}, {name}"
+        data = CLIENTS * FIELDS * 8 / 2**20
         found += [
-            _row(f"{what}: total / bare legs and no privacy (bar {BAR:g})", total, "s", peer),
-            _row(f"{what}: a node / the steps without privacy", node, "s CPU", plain),
             _row(
-                f"{what}: a node grows / its data (bar {MEMORY_BAR:g})",
-                measured["grown"],
+                f"{what}: total / bare legs, no privacy (bar {BAR:g})",
+                seconds,
+                "s",
+                bare,
+            ),
+            _row(
+                f"{what}: its data adds / its data (bar {MEMORY_BAR:g})",
+                peak - few[name][1],
                 "MiB",
-                CLIENTS * FIELDS * 8 / 2**20,
+                data,
             ),
         ]
     return found
@@ -111,33 +112,50 @@ def _row(name: str, value: float, unit: str, peer: float) -> Row:
     }
 
 
-def _in_a_process(hidden: tuple[int, ...]) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.training", json.dumps(hidden)]
-    found: dict[str, float] = json.loads(subprocess.check_output(command))
-    return found
+def _trainings(clients: int) -> dict[str, tuple[float, float]]:
+    """Train each network once on a new federation; return seconds and a worker's peak in MiB."""
+    with TemporaryDirectory() as folder, _federation(Path(folder), clients) as (desk, workers):
+        return {name: (_seconds(desk, hidden), _peak(workers)) for name, hidden in NETWORKS.items()}
 
 
-def _without_privacy(hidden: tuple[int, ...]) -> float:
-    """Processor seconds of 60 plain full-batch steps on as many rows and inputs."""
-    lot = torch.Generator().manual_seed(1)
-    features = torch.rand(CLIENTS, 2 * FIELDS, generator=lot)
-    labels = (torch.rand(CLIENTS, generator=lot) < 0.5).float()
-    model = build(Architecture(inputs=2 * FIELDS, hidden=hidden), lot).float()
-    optimizer, loss = (
-        torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9),
-        nn.BCEWithLogitsLoss(),
-    )
-    with torch_threads(1):
-        start = time.process_time()
-        for _ in range(ROUNDS * STEPS):
-            optimizer.zero_grad()
-            loss(model(features).squeeze(1), labels).backward()
-            optimizer.step()
-        return time.process_time() - start
+def _seconds(desk: Desk, hidden: list[int]) -> float:
+    request = {
+        "kind": "training",
+        "purpose": "review",
+        "cohort": list(DEPARTMENTS),
+        "rho": 0.02,
+        "reason": "a benchmark",
+        "target": "answer",
+        "features": [f"f{n:02d}" for n in range(FIELDS)],
+        "hidden": hidden,
+        "rounds": ROUNDS,
+        "local_steps": STEPS,
+    }
+    began = time.monotonic()
+    run = submit(plan_of(request, desk), desk, asker="benchmark").run.id
+    while (state := desk.runs.get(run).state) in (RunState.ACCEPTED, RunState.RUNNING):
+        if time.monotonic() - began > PATIENCE_S:
+            raise TimeoutError(desk.runs.get(run).step)
+        time.sleep(0.01)
+    if state is not RunState.RELEASED:
+        raise RuntimeError(desk.runs.get(run).refusal)
+    return time.monotonic() - began
 
 
-def _node_of(home: Path, hidden: tuple[int, ...]) -> dict[str, float]:
-    """Let one node answer a whole training; say what it took."""
+def _peak(workers: list[int]) -> float:
+    """The largest of the workers' peaks so far, in MiB."""
+    lines = [
+        line
+        for worker in workers
+        for line in Path(f"/proc/{worker}/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    ]
+    return max(int(line.split()[1]) for line in lines) / 1024
+
+
+@contextmanager
+def _federation(home: Path, clients: int) -> Iterator[tuple[Desk, list[int]]]:
+    """Start a federation whose departments have so many clients, all of level 4."""
     enrolment = enrol("Bench", DEPARTMENTS, home / "keys", now=datetime.now(UTC))
     fields = [
         _FIELD.format(name=f"f{n:02d}", kind="number") + "lower = 0.0\nupper = 1.0\n"
@@ -146,110 +164,42 @@ def _node_of(home: Path, hidden: tuple[int, ...]) -> dict[str, float]:
     (home / "catalogue.toml").write_text(
         _CATALOGUE + "".join(fields) + _FIELD.format(name="answer", kind="flag")
     )
-    nodes = {name: _opened(home, name, enrolment) for name in DEPARTMENTS}
-    ids = [f"CL{n:06d}" for n in range(CLIENTS)]
-    _write_rows(home / "risk" / "data" / "clients.parquet", ids)
-    plan = _plan(nodes["risk"], hidden)
-    consent = _consent(enrolment, nodes["risk"], ids)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    start = time.process_time()
-    weights = initial_vector(architecture_of(plan, nodes["risk"].catalogue))
-    _answered(enrolment, nodes, plan, "check", 0, consent, b"")
-    for number in range(ROUNDS):
-        _answered(enrolment, nodes, plan, "round", number, b"", weights.astype("<f8").tobytes())
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"seconds": time.process_time() - start, "grown": grown / 1024}
+    ids = [f"CL{n:06d}" for n in range(clients)]
+    nodes = {name: _node(home, name, enrolment, ids, seed) for seed, name in enumerate(DEPARTMENTS)}
+    (home / "policy.toml").write_text(_POLICY)
+    coordinator = home / "coordinator.toml"
+    coordinator.write_text(
+        f'database = "sqlite:///{home}/coordinator.db"\ncatalogue = "{home}/catalogue.toml"\n'
+        f'policy = "{home}/policy.toml"\nkeys = "{enrolment.coordinator}"\ndeadline_s = 60.0\n'
+        f'consent_keys = "{enrolment.consent}"\nmodels = "{home}/models"\n'
+    )
+    settings = load_coordinator_settings(coordinator)
+    engine = open_database(settings.database)
+    register = open_register(engine, open_evidence(settings, engine))
+    register.load([(client, client, 4) for client in ids], datetime.now(UTC))
+    engine.dispose()
+    sandbox = Sandbox.start(home / "federation", enrolment, nodes, coordinator=coordinator)
+    try:
+        running = sandbox.processes()
+        yield open_desk(settings), [running[f"{name}-worker"] for name in DEPARTMENTS]
+    finally:
+        sandbox.stop()
 
 
-def _opened(home: Path, name: str, enrolment: Enrolment) -> Node:
+def _node(home: Path, name: str, enrolment: Enrolment, ids: list[str], seed: int) -> Path:
     folder = home / name
     (folder / "data").mkdir(parents=True)
+    lot = torch.Generator().manual_seed(seed)
+    table: dict[str, object] = {"client_id": ids}
+    for number in range(FIELDS):
+        table[f"f{number:02d}"] = torch.rand(len(ids), generator=lot).double().numpy()
+    table["answer"] = (torch.rand(len(ids), generator=lot) < 0.5).numpy()
+    pq.write_table(pa.table(table), folder / "data" / "clients.parquet")
     (folder / "view.sql").write_text("SELECT * FROM read_parquet('{data}/clients.parquet')")
-    (folder / "policy.toml").write_text(POLICY)
+    (folder / "policy.toml").write_text(_NODE_POLICY)
     keys = json.dumps(str(enrolment.department(name)))
     (folder / "node.toml").write_text(
         f'department = "{name}"\ncatalogue = "../catalogue.toml"\ndata = "data"\n'
         f'view = "view.sql"\npolicy = "policy.toml"\nkeys = {keys}\nstate = "state"\n'
     )
-    return open_node(load_settings(folder / "node.toml"))
-
-
-def _write_rows(path: Path, ids: list[str]) -> None:
-    lot = torch.Generator().manual_seed(2)
-    table: dict[str, object] = {"client_id": ids}
-    for number in range(FIELDS):
-        table[f"f{number:02d}"] = torch.rand(len(ids), generator=lot).double().numpy()
-    table["answer"] = (torch.rand(len(ids), generator=lot) < 0.5).numpy()
-    pq.write_table(pa.table(table), path)
-
-
-def _plan(node: Node, hidden: tuple[int, ...]) -> TrainingPlan:
-    return TrainingPlan(
-        catalogue=node.catalogue.digest(),
-        purpose="review",
-        cohort=DEPARTMENTS,
-        rho=0.02,
-        reason="a benchmark",
-        target="answer",
-        features=tuple(f"f{n:02d}" for n in range(FIELDS)),
-        hidden=hidden,
-        rounds=ROUNDS,
-        local_steps=STEPS,
-    )
-
-
-def _consent(enrolment: Enrolment, node: Node, ids: list[str]) -> bytes:
-    key = (enrolment.consent / "pseudonyms" / "risk.key").read_bytes()
-    now = int(time.time())
-    delta = EpochDelta(
-        department="risk",
-        base=0,
-        epoch=1,
-        issued_at=now,
-        expires_at=now + 3600,
-        pseudonyms=b"".join(pseudonyms(key, ids)),
-        levels=bytes([4]) * len(ids),
-    )
-    signed = sign_delta(delta, load_signing_key(enrolment.consent / "consent.key"))
-    sealing = X25519PublicKey.from_public_bytes(node.roster.keys_of("risk").sealing)
-    return seal(sealing, signed, label=CONSENT_LABEL)
-
-
-def _answered(  # noqa: PLR0917 - one leg's facts
-    enrolment: Enrolment,
-    nodes: Mapping[str, Node],
-    plan: TrainingPlan,
-    leg: Leg,
-    number: int,
-    consent: bytes,
-    payload: bytes,
-) -> None:
-    now = int(time.time())
-    permit = RunPermit(
-        plan=digest(plan).hex(),
-        leg=leg,
-        attempt=0,
-        round=number,
-        cohort=list(plan.cohort),
-        reservation="bench",
-        epoch=1,
-        issued_at=now,
-        expires_at=now + 3600,
-        nonce=token_hex(16),
-    )
-    ask = Ask(
-        leg=leg,
-        permit=sign_permit(permit, load_signing_key(enrolment.coordinator / "permit.key")),
-        plan=canonical(plan),
-        announcements=join_announcements(nodes[d].announcement for d in plan.cohort),
-        consent=consent,
-        payload=payload,
-    )
-    said = answer(nodes["risk"], ask, now)
-    if said.code != "ok":
-        raise SystemExit(f"{said.code}: {said.text}")
-
-
-if __name__ == "__main__":
-    with TemporaryDirectory() as folder, torch_threads(1):
-        print(json.dumps(_node_of(Path(folder), tuple(json.loads(sys.argv[1])))))
+    return folder / "node.toml"

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from models.architectures import Architecture, layer_sizes
 from models.objectives import Objective
+from models.packing import Packed
 from models.slopes import Product, turn_into_slopes
 
 SPREAD = 64.0
@@ -31,7 +32,8 @@ class Block:
     The columns are m slots of r / m clients: a client has its rows in the same place of each slot.
 
     Attributes:
-        features: float32[inputs + 1, r], at most 2**20 in size; the last row is 1.
+        features: float32[inputs + 1, r], at most 2**20 in size; the last row is 1. Or the same rows
+            packed, without padding, to be unpacked whenever they are used.
         targets: float32[outputs, r], of ``models.slopes.targets_of``; 0 for padding.
         present: float32[1, r]: 1 for a row and 0 for padding.
         slots: m, a divisor of r; 1 where every client has one row.
@@ -39,7 +41,7 @@ class Block:
             0, 1, 2, ... slots further on.
     """
 
-    features: Tensor
+    features: Tensor | Packed
     targets: Tensor
     present: Tensor
     slots: int
@@ -72,6 +74,8 @@ class Space:
     names the rows of each layer. A layer has i inputs and o outputs.
 
     Attributes:
+        features: float32[inputs + 1, r], where packed ones are unpacked; the last row is 1. Padding
+            keeps what another block left, which is finite and adds zero.
         all_signals, signals: float32[i + 1, r], the inputs of all layers but the first; the last
             row is 1.
         units: float32[i, r], the signals without that row.
@@ -86,6 +90,7 @@ class Space:
         signal_sums, slope_sums: what to give a product to sum a layer's squares.
     """
 
+    features: Tensor
     all_signals: Tensor
     signals: tuple[Tensor, ...]
     units: tuple[Tensor, ...]
@@ -118,6 +123,7 @@ def space_for(architecture: Architecture, columns: int) -> Space:
     signal_norms = torch.empty(len(signals), columns, dtype=torch.float64)
     slope_norms = torch.empty(len(outputs), columns, dtype=torch.float64)
     return Space(
+        features=_with_ones(torch.zeros(heights[0] - 1, columns)),
         all_signals=all_signals,
         signals=signals,
         units=tuple(signal[:-1] for signal in signals),
@@ -152,18 +158,26 @@ def _ones(count: int) -> Tensor:
     return torch.ones(1, count, dtype=torch.float64)
 
 
+def _with_ones(features: Tensor) -> Tensor:
+    return torch.cat([features, torch.ones(1, features.shape[1])])
+
+
 def block_of(
-    features: Tensor, targets: Tensor, present: Tensor, product: Product, *, slots: int = 1
+    features: Tensor | Packed, targets: Tensor, present: Tensor, product: Product, *, slots: int = 1
 ) -> Block:
-    """A block of the rows whose features are the columns of float32[inputs, r]."""
-    columns = torch.cat([features, torch.ones(1, features.shape[1])])
+    """A block of the rows whose features are the columns of float32[inputs, r], or packed ones."""
+    if isinstance(features, Packed):
+        columns = _with_ones(torch.zeros(features.shape[1], present.shape[1]))
+        features.unpack(columns)
+    else:
+        features = columns = _with_ones(features)
     wide = columns.double()
     pairs = torch.empty(slots // 2 + 1, wide.shape[1], dtype=torch.float64)
     squares, ones = torch.empty_like(wide), _ones(len(wide))
     for further in range(len(pairs)):
         _multiply(wide, further * wide.shape[1] // slots, squares)
         product(ones, squares, pairs[further : further + 1])
-    return Block(features=columns, targets=targets, present=present, slots=slots, pairs=pairs)
+    return Block(features=features, targets=targets, present=present, slots=slots, pairs=pairs)
 
 
 def clip_block(
@@ -196,7 +210,10 @@ def clip_block(
         space: overwritten.
         product: the matrix product to use.
     """
-    signals = (block.features, *space.signals)
+    features = space.features if isinstance(block.features, Packed) else block.features
+    if isinstance(block.features, Packed):
+        block.features.unpack(features)
+    signals = (features, *space.signals)
     for layer, units in enumerate(space.units):
         product(weights[layer].forward, signals[layer], units)
         units.relu_()
@@ -204,7 +221,7 @@ def clip_block(
     product(weights[-1].forward, signals[-1], last)
     turn_into_slopes(last, objective, targets=block.targets, present=block.present, product=product)
 
-    space.first_inputs.copy_(block.features)
+    space.first_inputs.copy_(features)
     if space.units:
         space.other_inputs.copy_(space.all_signals)
         space.all_signals.sign_()  # the slope of ReLU is the sign of its output

@@ -26,13 +26,13 @@ from models.slopes import Product, targets_of
 TILE = 96
 """Columns: a multiple of what matrix kernels (4 to 48) and vector units (4 to 32) take at once."""
 
-CELLS = 3 * 2**16
+CELLS = 3 * 2**17
 """Inputs and outputs of a block, over all layers: about what the processor's cache holds."""
 
 GRAIN = 2**15
 """Numbers of one function of a tensor, above which torch may divide them between threads."""
 
-MOST_WIDTHS = 8
+MOST_WIDTHS = 16
 PROBES = 4
 PROBE_SEED = 20260101
 

@@ -22,18 +22,16 @@ from models.errors import InvalidSetting, NotFinite, WrongShape
 from models.evenness import product_for, widths
 from models.grouping import ABSENT, Clients, members_of
 from models.objectives import check_labels
+from models.packing import LARGEST, Packed
 from models.slopes import targets_of
 from models.vectors import Vector, check_vector
 
 Features = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.float32]
 
-LARGEST = 2.0**20
-"""A feature beyond counts as this, a weight beyond is refused: then no float32 overflows."""
-
 
 def clipped_sum_over(
-    features: Features,
+    features: Features | Packed,
     labels: Labels,
     *,
     architecture: Architecture,
@@ -68,6 +66,8 @@ def clipped_sum_over(
 
     Args:
         features: float32[n, inputs], sensitive; n may be 0. Beyond ±2**20 they count as ±2**20.
+            Packed rows are unpacked in every step: slower, and less than half the memory, if each
+            is a client.
         labels: float32[n], as ``models.objectives`` says, sensitive. The caller drops rows without
             a label, and clips counts to a public cap and amounts to public bounds.
         architecture: the network's shape and objective, public.
@@ -79,8 +79,8 @@ def clipped_sum_over(
         a function of the weights float64[d], public, that returns the sum float64[d], both in the
         order of ``models.parameters``; it refuses weights of another shape (WrongShape), that are
         not finite (NotFinite) or beyond ±2**20 (InvalidSetting), whatever the rows. The sum is
-        sensitive until noise is added. It keeps a copy of the rows and works in one thread at a
-        time.
+        sensitive until noise is added. It keeps the packed rows, or a copy of others, and works
+        in one thread at a time.
 
     Raises:
         InvalidSetting: clip_norm is not positive and finite.
@@ -92,6 +92,8 @@ def clipped_sum_over(
     if not (math.isfinite(clip_norm) and clip_norm > 0):
         raise InvalidSetting(name="clip_norm", value=clip_norm, allowed="a positive number")
     check_rows(features, labels, architecture)
+    if isinstance(features, Packed) and clients is not None:
+        features = features.rows()
     with torch.inference_mode():
         blocks = _blocks(features, labels, architecture, members_of(clients, len(labels)))
 
@@ -111,7 +113,7 @@ def clipped_sum_over(
     return clipped_sum
 
 
-def check_rows(features: Features, labels: Labels, architecture: Architecture) -> None:
+def check_rows(features: Features | Packed, labels: Labels, architecture: Architecture) -> None:
     """Refuse rows that no gradient may be taken of; nothing about a row is said in the error.
 
     Args:
@@ -124,7 +126,10 @@ def check_rows(features: Features, labels: Labels, architecture: Architecture) -
         NotFinite: a feature is NaN or infinite.
         LabelInvalid: a label is not one that the objective can learn.
     """
-    check_features(features, inputs=architecture.inputs)
+    if not isinstance(features, Packed):
+        check_features(features, inputs=architecture.inputs)
+    elif features.shape[1] != architecture.inputs:
+        raise WrongShape(what="features", needed=f"rows of {architecture.inputs} numbers")
     if labels.shape != features.shape[:1]:
         raise WrongShape(what="labels", needed="one label for each row of the features")
     check_labels(labels, objective=architecture.objective, outputs=architecture.outputs)
@@ -144,7 +149,7 @@ def check_features(features: Features, *, inputs: int) -> None:
 
 
 def _blocks(
-    features: Features,
+    features: Features | Packed,
     labels: Labels,
     architecture: Architecture,
     members: Sequence[npt.NDArray[np.int64]],
@@ -169,17 +174,23 @@ def _blocks(
 
 
 def _columns(
-    features: Features, labels: Labels, architecture: Architecture, places: npt.NDArray[np.int64]
-) -> tuple[Tensor, Tensor, Tensor]:
+    features: Features | Packed,
+    labels: Labels,
+    architecture: Architecture,
+    places: npt.NDArray[np.int64],
+) -> tuple[Tensor | Packed, Tensor, Tensor]:
     """Features, targets and presence of the rows at these places, a column each."""
     absent = torch.from_numpy(places == ABSENT)
-    rows = torch.from_numpy(features[places].astype(np.float32, copy=False))
-    rows = rows.clamp_(-LARGEST, LARGEST)
-    rows[absent] = 0
     classes = torch.from_numpy(labels[places].astype(np.float32, copy=False))
     classes[absent] = 0
     present = (~absent).float().unsqueeze(0)
-    return rows.T, targets_of(classes, architecture).mul_(present), present
+    targets = targets_of(classes, architecture).mul_(present)
+    if isinstance(features, Packed):  # a client each: their rows are side by side
+        return features.columns(int(places[0]), int(places.max()) + 1), targets, present
+    rows = torch.from_numpy(features[places].astype(np.float32, copy=False))
+    rows = rows.clamp_(-LARGEST, LARGEST)
+    rows[absent] = 0
+    return rows.T, targets, present
 
 
 def _layers(architecture: Architecture, weights: Vector) -> list[Weights]:

@@ -9,13 +9,14 @@ from models.architectures import Architecture
 from models.errors import InvalidSetting
 from models.gradients import Features, Labels, clipped_sum_over
 from models.grouping import Clients
+from models.packing import Packed
 from models.threads import torch_threads
 from models.vectors import Vector, check_vector
 
 
 def local_steps(
     weights: Vector,
-    features: Features,
+    features: Features | Packed,
     labels: Labels,
     *,
     architecture: Architecture,
@@ -46,7 +47,7 @@ def local_steps(
 
     Args:
         weights: float64[d] to start from, public.
-        features: float32[n, inputs], sensitive; n may be 0, then the steps are noise.
+        features: float32[n, inputs], or packed, sensitive; n may be 0, then the steps are noise.
         labels: float32[n], as ``models.objectives`` says, sensitive. The caller drops rows without
             a label.
         architecture: the network's shape and objective, public.

@@ -8,7 +8,6 @@ Nothing here is a release, and nothing of it may be done with data that is not p
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -207,8 +206,7 @@ def _joined(parts: Sequence[Rows], clients: Sequence[str] | None = None) -> Rows
 
 
 def _features(rows: Rows, plan: TrainingPlan, catalogue: Catalogue) -> Features:
-    like_records: Any = rows
-    return design(like_records, training_layout.feature_fields(plan, catalogue))
+    return design(rows.columns, training_layout.feature_fields(plan, catalogue))
 
 
 def labels_of(rows: Rows, target: str) -> Labels:

@@ -131,7 +131,7 @@ def _free(node: Node, admitted: Admitted, ask_payload: bytes, now: int) -> Answe
             pass  # who is short stands in the consent snapshot
         case QuestionPlan(owned=True):
             payload = question_tokens(node, admitted, plan)
-        case TrainingPlan(owned=True):
+        case TrainingPlan():
             payload = training_tokens(node, admitted, plan)
         case CubePlan() if admitted.run.leg == "tokens":
             payload = cube_tokens(node, admitted, plan)

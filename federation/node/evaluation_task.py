@@ -82,7 +82,9 @@ def evaluation_sum(
         counted &= owned_rows(node, admitted, records, owned_bits)
     elif owned_bits:
         raise ProtocolError("The plan has no owners, yet ownership came with it.")
-    features = design(records, training_layout.feature_fields(plan.training, node.catalogue))
+    features = design(
+        records.columns, training_layout.feature_fields(plan.training, node.catalogue)
+    )
     if plan.explain:
         return _influences(node, plan, records, counted=counted, weights=weights, features=features)
     outputs = even_outputs(evaluated(plan, node.catalogue), weights, features)

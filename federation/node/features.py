@@ -1,6 +1,6 @@
 """Rows into cells and inputs: the catalogue's public bounds applied to permitted records. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +34,7 @@ def cells(records: Records, fields: Sequence[Field]) -> IntVector:
     return index
 
 
-def design(records: Records, fields: Sequence[Field]) -> npt.NDArray[np.float32]:
+def design(columns: Mapping[str, Column], fields: Sequence[Field]) -> npt.NDArray[np.float32]:
     """Return the model's inputs, ``training_layout.width`` columns for each field in order.
 
     A number is [presence, value], the value clipped to its public bounds and scaled to [−1, 1]
@@ -42,18 +42,17 @@ def design(records: Records, fields: Sequence[Field]) -> npt.NDArray[np.float32]
     [presence, −1 or 1]. An absent value is 0.
 
     Args:
-        records: n clients; sensitive.
-        fields: of the records; public.
+        columns: of n clients, by field; sensitive.
+        fields: of the columns, at least one; public.
 
     Returns:
         float32 [n, p], every entry in [−1, 1]; sensitive.
     """
-    inputs = np.zeros(
-        (len(records.client_ids), sum(map(training_layout.width, fields))), dtype=np.float32
-    )
+    size = len(columns[fields[0].name])
+    inputs = np.zeros((size, sum(map(training_layout.width, fields))), dtype=np.float32)
     start = 0
     for field in fields:
-        column = records.columns[field.name]
+        column = columns[field.name]
         stop = start + training_layout.width(field)
         if field.kind == "category":
             rows = np.flatnonzero(present(column))

@@ -31,6 +31,7 @@ from models.evaluate import scores
 from models.exact_metrics import BinaryMetrics, OtherMetrics, binary_metrics, other_metrics
 from models.files import save
 from models.objectives import Objective
+from models.packing import pack
 from models.parameters import initial_vector
 from models.vectors import Vector
 from models.warm_start import network_from_linear
@@ -126,6 +127,7 @@ def _trained(
     count = noisy_count(alone, len(learned), noise)
     architecture = training_layout.architecture_in(plan, node.catalogue, 0)
     weights = initial_vector(architecture)
+    packed = pack([features], rows=len(learned), inputs=architecture.inputs)
     kept: list[Vector] = []
     for number, steps, keep in _stretches(plan):
         network = training_layout.architecture_in(plan, node.catalogue, number)
@@ -134,7 +136,7 @@ def _trained(
             weights = network_from_linear(network, np.mean(kept, axis=0) if kept else weights)
             kept = []
         rows = TrainingRows(
-            architecture=architecture, weights=weights, features=features, labels=learned
+            architecture=architecture, weights=weights, features=packed, labels=learned
         )
         weights = noisy_steps(
             alone,

@@ -131,5 +131,5 @@ def own_rows(node: OwnNode, plan: TrainingPlan, *, now: int) -> OwnRows:
         columns={name: column[covered] for name, column in records.columns.items()},
         opened={name: opened[covered] for name, opened in records.opened.items()},
     )
-    features = design(records, training_layout.feature_fields(plan, node.catalogue))
+    features = design(records.columns, training_layout.feature_fields(plan, node.catalogue))
     return OwnRows(epoch=permit.epoch, records=records, features=features)

@@ -1,15 +1,16 @@
 """The door: the only code that opens personal rows, and only under a Permit of consent.decisions.
 
-The department's view is one SELECT over its own files: ``client_id`` (normalized by the
-department's own rule), then columns named as the catalogue's fields, one row per client.
-``{data}`` in it stands for the data folder, and DuckDB may read nothing else and write nothing.
-Raw columns are kept in memory in this module only, until the files change; what comes out has
-passed the permit row by row and column by column.
+The department's view (``view``) gives ``client_id`` (normalized by the department's own rule), then
+columns named as the catalogue's fields, one row per client.
+Raw columns are kept in this module only, until the files change or too many are kept; what comes
+out has passed the permit row by row and column by column.
 """
 
 import hmac
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from consent.catalogue import Catalogue, Field
 from consent.decisions import Permit
@@ -32,10 +34,16 @@ from federation.node.columns import (
     numpy_column,
     present,
 )
+from federation.node.view import ID, View, opened_view
 
-_ID = "client_id"
-_PLACEHOLDER = "{data}"
-_VIEW = "department"
+_KEPT = 2**20
+"""Values that are kept of what earlier plans read, 8 bytes each."""
+_AT_ONCE, _MOST_PARTS = 2**18, 25
+"""Values in a part of the fields, if that does not make too many parts."""
+
+Names = tuple[str, ...]
+
+pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own pool keeps what is given back to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -43,7 +51,7 @@ class _Raw:
     """The view's columns as they were read. Sensitive; never leaves this module."""
 
     epoch: object
-    ids: tuple[str, ...]
+    ids: pa.StringArray
     pseudonyms: Roll
     columns: Mapping[str, Column]
 
@@ -109,27 +117,91 @@ def open_records(
             not fit its field, a client id is empty, not normalized or stands in two rows. No text
             quotes a row.
     """
+    with _permitted(permit, source, pseudonym_key) as read:
+        raw = read(permit.fields)
+    return _records(permit, raw, _covered(permit, raw, clients_per_household), permit.fields)
+
+
+def open_in_parts(
+    permit: Permit,
+    source: Source,
+    pseudonym_key: bytes,
+    names: Sequence[str],
+    *,
+    clients_per_household: int | None = None,
+) -> tuple[Records, Iterator[Mapping[str, Column]]]:
+    """Open the same rows as ``open_records`` a few fields at a time, so that few lie in memory.
+
+    Many clients make small parts. A view that only selects from Parquet files runs once for each,
+    at most 26 times; any other runs once and lies in memory whole. Arguments as ``open_records``.
+
+    Returns:
+        the records of the first name (fields of the permit, in the order wanted), and the columns
+        of the others for the same clients, which are read as they are asked for. Sensitive.
+
+    Raises:
+        EpochInvalid, RecordsUnavailable: as ``open_records``, or the rows change between two parts.
+    """
+    with _permitted(permit, source, pseudonym_key) as read:
+        raw = read((names[0],))
+    covered = _covered(permit, raw, clients_per_household)
+
+    def parts(ids: pa.StringArray, rest: Sequence[str]) -> Iterator[Mapping[str, Column]]:
+        width = max(_AT_ONCE // max(len(ids), 1), -(-len(rest) // _MOST_PARTS))
+        with _permitted(permit, source, pseudonym_key) as read:
+            for some in (tuple(rest[at : at + width]) for at in range(0, len(rest), width)):
+                if (raw := read(some)).ids is not ids:
+                    raise RecordsUnavailable(source.department, "its files changed meanwhile")
+                yield {name: covered.column(raw, name) for name in some}
+
+    return _records(permit, raw, covered, names[:1]), parts(raw.ids, names[1:])
+
+
+@contextmanager
+def _permitted(permit: Permit, source: Source, key: bytes) -> Iterator[Callable[[Names], _Raw]]:
+    """Give what reads the named columns of the permit's department, or more."""
     if permit.department != source.department:
         raise RecordsUnavailable(source.department, "the permit is for another department")
-    raw = _raw(source, permit.fields, pseudonym_key)
+    with ExitStack() as held:
+        view = cache(lambda: held.enter_context(opened_view(source.view, source.data)))
+        yield lambda names: _raw(source, view, names, permit.fields, key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class _Covered:
+    """Which cells a permit opens, bits [fields, rows / 8], and which rows are kept. Sensitive."""
+
+    fields: Names
+    bits: npt.NDArray[np.uint8]
+    kept: npt.NDArray[np.bool_]
+
+    def opened(self, name: str) -> npt.NDArray[np.bool_]:
+        bits = self.bits[self.fields.index(name)]
+        return np.unpackbits(bits, count=len(self.kept)).astype(np.bool_)
+
+    def column(self, raw: _Raw, name: str) -> Column:
+        return closed(raw.columns[name], self.opened(name))[self.kept]
+
+
+def _covered(permit: Permit, raw: _Raw, clients_per_household: int | None) -> _Covered:
     if permit.fields:
         opened = permit.open_fields(raw.pseudonyms)
-        kept = opened.any(axis=1)
+        kept = np.asarray(opened.any(axis=1))
     else:
         opened = np.empty((len(raw.ids), 0), dtype=np.bool_)
         kept = permit.open_clients(raw.pseudonyms)
     if clients_per_household is not None:
-        households = permit.households_of(raw.pseudonyms, most=clients_per_household)
-        kept = kept & (households >= 0)
+        kept &= permit.households_of(raw.pseudonyms, most=clients_per_household) >= 0
+    return _Covered(fields=permit.fields, bits=np.packbits(opened.T, axis=1), kept=kept)
+
+
+def _records(permit: Permit, raw: _Raw, covered: _Covered, names: Sequence[str]) -> Records:
     return Records(
-        department=source.department,
-        fields=permit.fields,
-        client_ids=tuple(raw.ids[row] for row in np.flatnonzero(kept)),
-        columns={
-            name: closed(raw.columns[name], opened[:, place])[kept]
-            for place, name in enumerate(permit.fields)
-        },
-        opened={name: opened[kept, place] for place, name in enumerate(permit.fields)},
+        department=permit.department,
+        fields=tuple(names),
+        client_ids=tuple(raw.ids.filter(pa.array(covered.kept)).to_pylist()),
+        columns={name: covered.column(raw, name) for name in names},
+        opened={name: covered.opened(name)[covered.kept] for name in names},
     )
 
 
@@ -147,41 +219,48 @@ def data_epoch(source: Source, key: bytes) -> str:
         64 hexadecimal digits, or "" if a file cannot be read: then no answer is taken for the same.
     """
     try:
-        state = (_data_epoch(source), key)
-        if state not in source._named:  # noqa: SLF001 - filled here only
+        state, named = (_data_epoch(source), key), source._named  # noqa: SLF001 - filled here only
+        if state not in named:
             name = hmac.new(key, digestmod=sha256)
             for path in _files(source):
                 with path.open("rb") as file:
                     content = file_digest(file, sha256).digest()
                 name.update(sha256(str(path.relative_to(path.anchor)).encode()).digest() + content)
-            source._named.clear()  # noqa: SLF001 - filled here only
-            source._named[state] = name.hexdigest()  # noqa: SLF001 - filled here only
-        return source._named[state]  # noqa: SLF001 - filled here only
+            named.clear()
+            named[state] = name.hexdigest()
+        return named[state]
     except OSError:
         return ""
 
 
-def _raw(source: Source, names: tuple[str, ...], key: bytes) -> _Raw:
-    """Return at least the named columns, read anew only if the cache lacks one or is outdated."""
+def _raw(source: Source, view: Callable[[], View], names: Names, plan: Names, key: bytes) -> _Raw:
+    """Return at least the named columns; the view runs only for those that are not kept.
+
+    A view whose columns cannot be read apart runs once for all of the plan's.
+    """
     try:
         epoch = (_data_epoch(source), key)
-        held = [raw for raw in source._cache if raw.epoch == epoch]  # noqa: SLF001 - filled here only
-        if held and held[0].columns.keys() >= set(names):
-            return held[0]
-        wanted = set(names).union(*(raw.columns for raw in held))
+        held = next((raw for raw in source._cache if raw.epoch == epoch), None)  # noqa: SLF001 - filled here only
+        there = {} if held is None else held.columns
+        if held is not None and there.keys() >= set(names):
+            return held
+        wanted = set(names if view().apart else plan) - there.keys()
         fields = [f for f in source.catalogue.fields if f.name in wanted]
-        table = _query(source, [f.name for f in fields if source.department in f.departments])
-        raw = _checked(table, fields, epoch, key)
+        table = view().read([f.name for f in fields if source.department in f.departments])
+        raw = _checked(table, epoch, key) if held is None else held
+        columns = _columns(table, fields, raw.ids)
     except (ColumnUnfit, InvalidClientId) as error:
         raise RecordsUnavailable(source.department, str(error)) from None
     except OSError as error:
-        reason = f"a file cannot be read ({error.strerror})"
-        raise RecordsUnavailable(source.department, reason) from None
+        said = f"a file cannot be read ({error.strerror})"
+        raise RecordsUnavailable(source.department, said) from None
     except (duckdb.Error, pa.ArrowException) as error:  # its message may quote a row
-        reason = f"the view fails ({type(error).__name__}); run it by hand to see why"
-        raise RecordsUnavailable(source.department, reason) from None
-    source._cache[:] = [raw]  # noqa: SLF001 - filled here only
-    return raw
+        said = f"the view fails ({type(error).__name__}); run it by hand to see why"
+        raise RecordsUnavailable(source.department, said) from None
+    if (len(there) + len(columns)) * len(raw.ids) > _KEPT:
+        there = {name: there[name] for name in names if name in there}
+    source._cache[:] = [replace(raw, columns={**there, **columns})]  # noqa: SLF001 - filled here only
+    return source._cache[0]  # noqa: SLF001 - filled here only
 
 
 def _data_epoch(source: Source) -> tuple[object, ...]:
@@ -194,40 +273,28 @@ def _files(source: Source) -> list[Path]:
     return [source.view, *sorted(p for p in source.data.rglob("*") if p.is_file())]
 
 
-def _query(source: Source, names: Collection[str]) -> pa.Table:
-    """Run the view in a DuckDB that may read the data folder only; return id and named columns."""
-    folder = str(source.data.resolve()).replace("'", "''")
-    with duckdb.connect(":memory:") as db:
-        db.execute(f"SET allowed_directories = ['{folder}']")
-        db.execute("SET temp_directory = ''")  # rows are never spilled to a disk
-        db.execute("SET enable_external_access = false")
-        db.execute("SET lock_configuration = true")
-        text = source.view.read_text(encoding="utf-8").replace(_PLACEHOLDER, folder)
-        statements = db.extract_statements(text)
-        if [s.type for s in statements] != [duckdb.StatementType.SELECT]:
-            raise ColumnUnfit("the view is not one SELECT")
-        db.execute(f"CREATE TEMP VIEW {_VIEW} AS {text}")
-        view = db.view(_VIEW)
-        if lacking := sorted({_ID, *names} - set(view.columns)):
-            raise ColumnUnfit(f"the view has no column {', '.join(lacking)}")
-        columns = [f'CAST("{_ID}" AS VARCHAR) AS "{_ID}"', *(f'"{name}"' for name in names)]
-        return view.project(", ".join(columns)).to_arrow_table()
-
-
-def _checked(table: pa.Table, fields: Collection[Field], epoch: object, key: bytes) -> _Raw:
-    ids = tuple(table.column(_ID).to_pylist())
-    if None in ids:
+def _checked(table: pa.Table, epoch: object, key: bytes) -> _Raw:
+    """Return the rows' ids and pseudonyms, without a column yet."""
+    ids = table.column(ID).combine_chunks()
+    if ids.null_count:
         raise ColumnUnfit("a row has no client_id")
-    if len(set(ids)) < len(ids):
+    listed = ids.to_pylist()
+    if len(set(listed)) < len(listed):
         raise ColumnUnfit("a client stands in two rows: GROUP BY client_id in the view")
-    return _Raw(
-        epoch=epoch,
-        ids=ids,
-        pseudonyms=pack(pseudonyms(key, ids)),
-        columns={
-            f.name: numpy_column(f, table.column(f.name))
-            if f.name in table.column_names
-            else absent_column(f, len(ids))
-            for f in fields
-        },
-    )
+    return _Raw(epoch=epoch, ids=ids, pseudonyms=pack(pseudonyms(key, listed)), columns={})
+
+
+def _columns(table: pa.Table, fields: Collection[Field], ids: pa.StringArray) -> dict[str, Column]:
+    """Return the table's columns, each client in the place of its id."""
+    found = table.column(ID).combine_chunks()
+    if not found.equals(ids):  # no query promises an order
+        places = pc.index_in(ids, value_set=found)
+        if len(found) != len(ids) or places.null_count:
+            raise ColumnUnfit("the view gives other clients when it runs again")
+        table = table.take(places)
+    return {
+        f.name: numpy_column(f, table.column(f.name))
+        if f.name in table.column_names
+        else absent_column(f, len(ids))
+        for f in fields
+    }

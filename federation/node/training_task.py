@@ -16,13 +16,14 @@ from federation.node.columns import present
 from federation.node.features import design, labels
 from federation.node.holdout import held_out
 from federation.node.node import Node
-from federation.node.opening import opened
+from federation.node.opening import opened_in_parts
 from federation.node.ownership import flags_size, owned_rows, sent_tokens
 from federation.node.records import Records
 from federation.training_plan import TrainingPlan
 from federation.updates import UPDATE_BOUND, encode_gradient, encode_update, held_inputs
 from models.architectures import Architecture, size
 from models.gradients import clipped_sum_over
+from models.packing import Packed, pack
 from models.parameters import last_layer
 from models.train import local_steps
 from privacy.bounds import BoundedSum, bounded_count, bounded_gradient
@@ -43,13 +44,21 @@ class TrainingRows:
 
     architecture: Architecture
     weights: RealVector = field(repr=False)
-    features: npt.NDArray[np.float32] = field(repr=False)
+    features: Packed = field(repr=False)
     labels: npt.NDArray[np.float32] = field(repr=False)
 
 
 def training_tokens(node: Node, admitted: Admitted, plan: TrainingPlan) -> bytes:
-    """Return the tokens of the clients that may train here: those with a target."""
-    records = opened(node, admitted)
+    """Open all rows, so that what cannot be read is refused for nothing.
+
+    Returns:
+        in an owned plan the tokens of the clients that may train here: those with a target.
+    """
+    records, features = opened_in_parts(node, admitted, (plan.target, *plan.features))
+    for _ in features:
+        pass
+    if not plan.owned:
+        return b""
     return sent_tokens(node, admitted, records, _may_train(node, plan, records))
 
 
@@ -75,16 +84,24 @@ def training_rows(
     start = _weights(payload[flags:], size(architecture))
     if plan.personal and (mine := node.learned.personal(admitted.attempt)) is not None:
         start[last_layer(architecture)] = mine
-    records = opened(node, admitted)
+    records, features = opened_in_parts(node, admitted, (plan.target, *plan.features))
     target = records.columns[plan.target]
     takes_part = _may_train(node, plan, records)
     if plan.owned:
         takes_part &= owned_rows(node, admitted, records, payload[:flags])
-    features = design(records, training_layout.feature_fields(plan, node.catalogue))
+    del records  # the ids lie in memory no longer than they are needed
     return TrainingRows(
         architecture=architecture,
         weights=start,
-        features=features[takes_part],
+        features=pack(
+            (
+                design(part, [node.catalogue.field(name)])[takes_part]
+                for part in features
+                for name in part
+            ),
+            rows=int(np.count_nonzero(takes_part)),
+            inputs=architecture.inputs,
+        ),
         labels=labels(
             node.catalogue.field(plan.target), architecture.objective, target[takes_part]
         ),

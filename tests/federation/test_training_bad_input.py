@@ -184,7 +184,7 @@ def test_a_level_that_closes_a_field_sets_its_presence_to_zero(make_firm: Any) -
     def presence_of_income(attempt: int) -> Any:
         permit = firm.permit(plan, "round", attempt=attempt)
         leg = admit(firm.nodes["risk"], firm.ask(plan, "round", "risk", permit=permit), NOW)
-        return training_rows(firm.nodes["risk"], leg, plan, weights).features[:, 2:]
+        return training_rows(firm.nodes["risk"], leg, plan, weights).features.rows()[:, 2:]
 
     assert presence_of_income(0)[:, 0].any()
     firm.levels = dict.fromkeys(firm.levels, 3)  # income is of level 4

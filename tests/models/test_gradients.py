@@ -10,8 +10,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from models.architectures import Architecture, layer_sizes, size
 from models.evenness import widths
-from models.gradients import LARGEST, clipped_sum_over
+from models.gradients import clipped_sum_over
 from models.networks import linear_layers
+from models.packing import LARGEST
 from models.parameters import initial_vector, model_with
 from models.threads import torch_threads
 from tests.models.gradient_cases import Case, clipped_gradient_sum, crowd

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.errors import InvalidSetting, LabelInvalid, ModelError, NotFinite, WrongShape
-from models.gradients import LARGEST, clipped_sum_over
+from models.gradients import clipped_sum_over
+from models.packing import LARGEST
 from tests.models.gradient_cases import clipped_gradient_sum, crowd
 
 

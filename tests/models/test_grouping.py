@@ -12,9 +12,10 @@ from models.architectures import Architecture
 from models.bookkeeping import SPREAD
 from models.errors import TooManyRows, WrongShape
 from models.evenness import TILE
-from models.gradients import LARGEST, clipped_sum_over
+from models.gradients import clipped_sum_over
 from models.grouping import ABSENT, SLOTS, members_of
 from models.objectives import Objective
+from models.packing import LARGEST
 from models.threads import torch_threads
 from tests.models.gradient_cases import Case
 from tests.models.objective_cases import cases, clipped_client_by_client, crowd_of

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from models.architectures import Architecture, size
 from models.errors import InvalidSetting, LabelInvalid, NotFinite, TooLarge
 from models.evenness import is_even, product_for
-from models.gradients import LARGEST, clipped_sum_over
+from models.gradients import clipped_sum_over
 from models.objectives import MAX_COUNT, MAX_OUTPUTS, Objective, check_labels
+from models.packing import LARGEST
 from models.threads import torch_threads
 from tests.models.gradient_cases import Case, clipped_gradient_sum
 from tests.models.objective_cases import (

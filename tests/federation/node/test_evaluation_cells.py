@@ -72,7 +72,9 @@ def outputs_of(plan: EvaluationPlan, records: Records) -> npt.NDArray[np.float64
     architecture = evaluated(plan, FIRM.catalogue)
     weights = 3 * np.sin(np.arange(1.0, 1 + size(architecture)))
     return even_outputs(
-        architecture, weights, design(records, feature_fields(plan.training, FIRM.catalogue))
+        architecture,
+        weights,
+        design(records.columns, feature_fields(plan.training, FIRM.catalogue)),
     )
 
 

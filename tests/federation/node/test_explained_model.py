@@ -166,7 +166,7 @@ def test_the_sums_are_the_local_explanations_of_the_same_clients(model: tuple[An
         leg = admit(firm.nodes[department], ask, NOW)
         records = opened(firm.nodes[department], leg)
         there = records.complete(("defaulted", "education"))
-        rows = design(records, feature_fields(plan.training, firm.catalogue))[there]
+        rows = design(records.columns, feature_fields(plan.training, firm.catalogue))[there]
         shares = attributions(
             architecture, weights, rows, groups=field_slices(plan.training, firm.catalogue)
         )

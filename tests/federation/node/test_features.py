@@ -63,7 +63,7 @@ def records_of(rows: list[Any]) -> Records:
 
 @given(clients)
 def test_every_input_is_between_minus_one_and_one(rows: list[Any]) -> None:
-    inputs = design(records_of(rows), FIELDS)
+    inputs = design(records_of(rows).columns, FIELDS)
     assert inputs.shape == (len(rows), 2 + 2 + 3 + 2)
     assert inputs.dtype == np.float32
     assert (np.abs(inputs) <= 1).all()
@@ -71,7 +71,7 @@ def test_every_input_is_between_minus_one_and_one(rows: list[Any]) -> None:
 
 @given(clients)
 def test_an_absent_value_is_all_zero_and_a_present_one_says_so(rows: list[Any]) -> None:
-    inputs = design(records_of(rows), FIELDS)
+    inputs = design(records_of(rows).columns, FIELDS)
     for row, (age, debt, city, late) in zip(inputs, rows, strict=True):
         for value, start in ((age, 0), (debt, 2), (late, 7)):
             there = value is not None and value == value  # noqa: PLR0124 - NaN is absent too

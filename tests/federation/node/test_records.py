@@ -214,14 +214,14 @@ def test_a_data_folder_with_a_quote_in_its_name_is_only_a_folder(make_firm: Any)
 def test_a_second_question_does_not_read_the_files_again(firm: Any) -> None:
     first = opened(firm, "age", "income")
     source = firm.nodes["risk"].source
-    kept = _hidden(source.data / "clients.parquet")
+    kept = hidden(source.data / "clients.parquet")
     again = opened(firm, "income")
     assert again.client_ids
     kept()
     np.testing.assert_equal(opened(firm, "age", "income").columns["age"], first.columns["age"])
 
 
-def _hidden(path: Path) -> Any:
+def hidden(path: Path) -> Any:
     """Spoil a file in place without changing its size or time; return the way back."""
     content, stat = path.read_bytes(), path.stat()
     path.write_bytes(bytes(len(content)))

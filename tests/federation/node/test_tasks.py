@@ -129,7 +129,7 @@ def test_training_takes_the_clients_whose_target_is_open_and_there(make_firm: An
     risk = {c: r for c, r in firm.rows["risk"].items() if firm.levels[c] >= 2}
     labels = [r["defaulted"] for r in risk.values() if r["defaulted"] is not None]
     assert sorted(rows.labels) == sorted(np.float32(label) for label in labels)
-    income_there = rows.features[:, 5] == 1
+    income_there = rows.features.rows()[:, 5] == 1
     assert 0 < income_there.sum() < sum(firm.levels[c] == 4 for c in risk)
     assert "labels" not in repr(rows)
 
