@@ -9,7 +9,7 @@ out has passed the permit row by row and column by column.
 import hmac
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -38,8 +38,7 @@ from federation.node.view import ID, View, opened_view
 
 _KEPT = 2**20
 """Values that are kept of what earlier plans read, 8 bytes each."""
-_AT_ONCE, _MOST_PARTS = 2**18, 25
-"""Values in a part of the fields, if that does not make too many parts."""
+_AT_ONCE, _MOST_PARTS = 2**18, 25  # values in a part of the fields, if that makes so few parts
 
 Names = tuple[str, ...]
 
@@ -259,8 +258,9 @@ def _raw(source: Source, view: Callable[[], View], names: Names, plan: Names, ke
         raise RecordsUnavailable(source.department, said) from None
     if (len(there) + len(columns)) * len(raw.ids) > _KEPT:
         there = {name: there[name] for name in names if name in there}
-    source._cache[:] = [replace(raw, columns={**there, **columns})]  # noqa: SLF001 - filled here only
-    return source._cache[0]  # noqa: SLF001 - filled here only
+    raw = _Raw(epoch=epoch, ids=raw.ids, pseudonyms=raw.pseudonyms, columns={**there, **columns})
+    source._cache[:] = [raw]  # noqa: SLF001 - filled here only
+    return raw
 
 
 def _data_epoch(source: Source) -> tuple[object, ...]:
