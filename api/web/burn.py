@@ -14,7 +14,7 @@ from privacy.replay import LEAST_HISTORY, lasts_until
 
 _LOOK_BACK = timedelta(days=90)
 _AHEAD = timedelta(days=180)
-_MOST_POINTS = 300
+_MOST_POINTS = 120
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
