@@ -18,12 +18,12 @@ from federation.evaluation_plan import EvaluationPlan
 from federation.messages import Answer, Ask
 from federation.node.admission import Admitted, admit, take_epoch
 from federation.node.cube_task import cube_matrices, cube_share, cube_tokens, noised_cube_share
+from federation.node.data_epoch import data_epoch
 from federation.node.evaluation_task import evaluation_sum, evaluation_tokens, noised_scores
 from federation.node.log import places
 from federation.node.node import Node
 from federation.node.opening import opened
 from federation.node.question_task import noised_sums, question_sums, question_tokens
-from federation.node.records import data_epoch
 from federation.node.training_task import training_rows, training_share, training_tokens
 from federation.node.witnessing import said
 from federation.question_plan import QuestionPlan

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from secrets import token_bytes
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from structlog.typing import FilteringBoundLogger
 
@@ -32,6 +34,7 @@ from federation.node.witnessing import Witness, open_witness
 from federation.roster import Roster, open_roster
 from federation.sealing import open_sealed
 from federation.secure_aggregation.keys import SESSION_BYTES, SessionKey, announce
+from models.packing import Packed
 from privacy.loss import Delta
 from privacy.mechanisms import draw_noise
 from privacy.noise_pool import NoisePool
@@ -56,17 +59,31 @@ class SentTokens:
     tokens: TokenList = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class KeptRows:
+    """What one attempt trains on, so that a round need not read it again. Sensitive, hidden.
+
+    opened: names the files, rows and cells it was made of. features: by input. labels: float32 [n].
+    """
+
+    attempt: Attempt
+    opened: bytes = field(repr=False)
+    features: Packed = field(repr=False)
+    labels: npt.NDArray[np.float32] = field(repr=False)
+
+
 @dataclass(slots=True, kw_only=True)
 class Memory:
     """What a worker remembers between legs and loses with its process. Sensitive, hidden.
 
     snapshot: consent as of the last epoch. tokens: sent, for the legs that sum owned clients.
-    cubes: from the tokens leg to the shares leg.
+    cubes: from the tokens leg to the shares leg. training: until its last round, or the next one.
     """
 
     snapshot: Snapshot = field(repr=False)
     tokens: dict[Attempt, SentTokens] = field(default_factory=dict, repr=False)
     cubes: dict[Attempt, Listed | Placed] = field(default_factory=dict, repr=False)
+    training: KeptRows | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,8 @@ def opened(node: Node, admitted: Admitted) -> Records:
 
 def opened_in_parts(
     node: Node, admitted: Admitted, names: Sequence[str]
-) -> tuple[Records, Iterator[Mapping[str, Column]]]:
-    """Open the same rows a few of these fields at a time, the first of them as records."""
+) -> tuple[Records, Iterator[Mapping[str, Column]], bytes]:
+    """Open the same rows a few fields at a time, the first as records; and name what is opened."""
     return open_in_parts(
         admitted.permit,
         node.source,

@@ -6,12 +6,11 @@ Raw columns are kept in this module only, until the files change or too many are
 out has passed the permit row by row and column by column.
 """
 
-import hmac
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 
 import duckdb
@@ -34,6 +33,7 @@ from federation.node.columns import (
     numpy_column,
     present,
 )
+from federation.node.data_epoch import file_state
 from federation.node.view import ID, View, opened_view
 
 _KEPT = 2**20
@@ -128,15 +128,16 @@ def open_in_parts(
     names: Sequence[str],
     *,
     clients_per_household: int | None = None,
-) -> tuple[Records, Iterator[Mapping[str, Column]]]:
+) -> tuple[Records, Iterator[Mapping[str, Column]], bytes]:
     """Open the same rows as ``open_records`` a few fields at a time, so that few lie in memory.
 
     Many clients make small parts. A view that only selects from Parquet files runs once for each,
     at most 26 times; any other runs once and lies in memory whole. Arguments as ``open_records``.
 
     Returns:
-        the records of the first name (fields of the permit, in the order wanted), and the columns
-        of the others for the same clients, which are read as they are asked for. Sensitive.
+        the records of the first name (fields of the permit, in the order wanted); the columns of
+        the others for the same clients, which are read as they are asked for; and 32 bytes that
+        name what is opened: the same files, rows and cells have the same. All of it sensitive.
 
     Raises:
         EpochInvalid, RecordsUnavailable: as ``open_records``, or the rows change between two parts.
@@ -153,7 +154,9 @@ def open_in_parts(
                     raise RecordsUnavailable(source.department, "its files changed meanwhile")
                 yield {name: covered.column(raw, name) for name in some}
 
-    return _records(permit, raw, covered, names[:1]), parts(raw.ids, names[1:])
+    mark = sha256(repr((raw.epoch, covered.fields)).encode() + covered.kept.tobytes())
+    mark.update(covered.bits.tobytes())
+    return _records(permit, raw, covered, names[:1]), parts(raw.ids, names[1:]), mark.digest()
 
 
 @contextmanager
@@ -204,41 +207,13 @@ def _records(permit: Permit, raw: _Raw, covered: _Covered, names: Sequence[str])
     )
 
 
-def data_epoch(source: Source, key: bytes) -> str:
-    """Name the state of the department's rows, so that the coordinator sees when it changes.
-
-    HMAC-SHA256 of the view and of every file's place and content: the same bytes have the same name
-    whenever they were written, and without the key nobody can test a guess about them.
-
-    Args:
-        source: where the rows are.
-        key: the department's own, for this use; secret.
-
-    Returns:
-        64 hexadecimal digits, or "" if a file cannot be read: then no answer is taken for the same.
-    """
-    try:
-        state, named = (_data_epoch(source), key), source._named  # noqa: SLF001 - filled here only
-        if state not in named:
-            name = hmac.new(key, digestmod=sha256)
-            for path in _files(source):
-                with path.open("rb") as file:
-                    content = file_digest(file, sha256).digest()
-                name.update(sha256(str(path.relative_to(path.anchor)).encode()).digest() + content)
-            named.clear()
-            named[state] = name.hexdigest()
-        return named[state]
-    except OSError:
-        return ""
-
-
 def _raw(source: Source, view: Callable[[], View], names: Names, plan: Names, key: bytes) -> _Raw:
     """Return at least the named columns; the view runs only for those that are not kept.
 
     A view whose columns cannot be read apart runs once for all of the plan's.
     """
     try:
-        epoch = (_data_epoch(source), key)
+        epoch = (file_state(source), key)
         held = next((raw for raw in source._cache if raw.epoch == epoch), None)  # noqa: SLF001 - filled here only
         there = {} if held is None else held.columns
         if held is not None and there.keys() >= set(names):
@@ -261,16 +236,6 @@ def _raw(source: Source, view: Callable[[], View], names: Names, plan: Names, ke
     raw = _Raw(epoch=epoch, ids=raw.ids, pseudonyms=raw.pseudonyms, columns={**there, **columns})
     source._cache[:] = [raw]  # noqa: SLF001 - filled here only
     return raw
-
-
-def _data_epoch(source: Source) -> tuple[object, ...]:
-    """Name the state of the files: path, time of change and size of each, the view included."""
-    stats = [(str(path), path.stat()) for path in _files(source)]
-    return tuple((path, stat.st_mtime_ns, stat.st_size) for path, stat in stats)
-
-
-def _files(source: Source) -> list[Path]:
-    return [source.view, *sorted(p for p in source.data.rglob("*") if p.is_file())]
 
 
 def _checked(table: pa.Table, epoch: object, key: bytes) -> _Raw:

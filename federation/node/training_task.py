@@ -5,6 +5,7 @@ is absent. In an owned plan it takes only those of them whom this department own
 """
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from federation.node.admission import Admitted
 from federation.node.columns import present
 from federation.node.features import design, labels
 from federation.node.holdout import held_out
-from federation.node.node import Node
+from federation.node.node import KeptRows, Node
 from federation.node.opening import opened_in_parts
 from federation.node.ownership import flags_size, owned_rows, sent_tokens
 from federation.node.records import Records
@@ -54,11 +55,12 @@ def training_tokens(node: Node, admitted: Admitted, plan: TrainingPlan) -> bytes
     Returns:
         in an owned plan the tokens of the clients that may train here: those with a target.
     """
-    records, features = opened_in_parts(node, admitted, (plan.target, *plan.features))
+    if not plan.owned:
+        _kept_rows(node, admitted, plan, b"")
+        return b""
+    records, features, _ = opened_in_parts(node, admitted, (plan.target, *plan.features))
     for _ in features:
         pass
-    if not plan.owned:
-        return b""
     return sent_tokens(node, admitted, records, _may_train(node, plan, records))
 
 
@@ -84,15 +86,36 @@ def training_rows(
     start = _weights(payload[flags:], size(architecture))
     if plan.personal and (mine := node.learned.personal(admitted.attempt)) is not None:
         start[last_layer(architecture)] = mine
-    records, features = opened_in_parts(node, admitted, (plan.target, *plan.features))
+    kept = _kept_rows(node, admitted, plan, payload[:flags])
+    if admitted.run.round + 1 == plan.legs["round"]:
+        node.memory.training = None
+    return TrainingRows(
+        architecture=architecture, weights=start, features=kept.features, labels=kept.labels
+    )
+
+
+def _kept_rows(node: Node, admitted: Admitted, plan: TrainingPlan, owned_bits: bytes) -> KeptRows:
+    """Read and pack the rows once an attempt; a later round takes them from memory.
+
+    What may be used is asked anew for every round: if a level, a file or an owner has changed,
+    the rows are read anew.
+    """
+    names = (plan.target, *plan.features)
+    records, features, opened = opened_in_parts(node, admitted, names)
     target = records.columns[plan.target]
     takes_part = _may_train(node, plan, records)
     if plan.owned:
-        takes_part &= owned_rows(node, admitted, records, payload[:flags])
+        takes_part &= owned_rows(node, admitted, records, owned_bits)
     del records  # the ids lie in memory no longer than they are needed
-    return TrainingRows(
-        architecture=architecture,
-        weights=start,
+    opened = sha256(opened + takes_part.tobytes()).digest()
+    kept = node.memory.training
+    if kept is not None and (kept.attempt, kept.opened) == (admitted.attempt, opened):
+        return kept
+    node.memory.training = kept = None
+    objective = training_layout.objective_of(plan, node.catalogue)
+    kept = KeptRows(
+        attempt=admitted.attempt,
+        opened=opened,
         features=pack(
             (
                 design(part, [node.catalogue.field(name)])[takes_part]
@@ -100,12 +123,12 @@ def training_rows(
                 for name in part
             ),
             rows=int(np.count_nonzero(takes_part)),
-            inputs=architecture.inputs,
+            inputs=training_layout.architecture_of(plan, node.catalogue).inputs,
         ),
-        labels=labels(
-            node.catalogue.field(plan.target), architecture.objective, target[takes_part]
-        ),
+        labels=labels(node.catalogue.field(plan.target), objective, target[takes_part]),
     )
+    node.memory.training = kept
+    return kept
 
 
 def _may_train(node: Node, plan: TrainingPlan, records: Records) -> npt.NDArray[np.bool_]:

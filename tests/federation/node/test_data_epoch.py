@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from federation.node.records import data_epoch
+from federation.node.data_epoch import data_epoch
 
 KEY = b"k" * 32
 

@@ -25,7 +25,8 @@ PLAIN = "SELECT * FROM '{data}/clients.parquet'"
 def parts_of(firm: Any) -> Any:
     node = firm.nodes["risk"]
     leave = permit(firm, *sorted(NAMES))
-    return open_in_parts(leave, node.source, node.pseudonym_key, NAMES)
+    records, rest, _ = open_in_parts(leave, node.source, node.pseudonym_key, NAMES)
+    return records, rest
 
 
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +88,7 @@ def test_a_client_keeps_its_row_when_the_view_gives_another_order(
     table = pq.read_table(path)
     pq.write_table(table.take(pa.array(range(len(table))[::-1])), path)
     same = (str(path), stat.st_mtime_ns, stat.st_size)
-    monkeypatch.setattr(door, "_data_epoch", lambda _source: same)
+    monkeypatch.setattr(door, "file_state", lambda _source: same)
     (raw,) = firm.nodes["risk"].source._cache
     key = firm.nodes["risk"].pseudonym_key
     firm.nodes["risk"].source._cache[:] = [replace(raw, epoch=(same, key))]

@@ -25,8 +25,10 @@ CLIENTS = [f"CL{number:05d}" for number in (4, 9, 14, 27, 39)]
 Vector = npt.NDArray[np.int64]
 
 
-def admitted(firm: Any, plan: Any, leg: str, department: str, attempt: int) -> Admitted:
-    permit = firm.permit(plan, leg, attempt=attempt)
+def admitted(
+    firm: Any, plan: Any, leg: str, department: str, attempt: int, *, number: int = 0
+) -> Admitted:
+    permit = firm.permit(plan, leg, attempt=attempt, round=number)
     return admit(firm.nodes[department], firm.ask(plan, leg, department, permit=permit), NOW)
 
 
@@ -126,6 +128,48 @@ def test_every_owned_client_trains_at_one_department(make_firm: Any) -> None:
         c for rows in firm.rows.values() for c, r in rows.items() if r["defaulted"] is not None
     }
     assert trained == len(labeled)
+
+
+def trained_on(firm: Any, plan: Any, number: int, attempt: int = 0) -> Any:
+    """The features of one round at risk, as the node opens them."""
+    weights = np.zeros(size(architecture_of(plan, firm.catalogue))).tobytes()
+    leg = admitted(firm, plan, "round", "risk", attempt, number=number)
+    return training_rows(firm.nodes["risk"], leg, plan, weights).features
+
+
+def test_a_round_takes_the_rows_of_the_round_before(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = firm.plan(kind="training", rounds=4)
+    training_tokens(firm.nodes["risk"], admitted(firm, plan, "check", "risk", 0), plan)
+    first = trained_on(firm, plan, 0)
+    assert trained_on(firm, plan, 1) is first
+    assert trained_on(firm, plan, 2) is first
+    assert trained_on(firm, plan, 2, attempt=1) is not first, "another attempt reads for itself"
+
+
+def test_a_level_that_was_lowered_or_a_file_that_changed_counts_in_the_next_round(
+    make_firm: Any,
+) -> None:
+    """Twin of the test above: rows that were kept without asking again would count them still."""
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = firm.plan(kind="training", rounds=4)
+    whole = trained_on(firm, plan, 0)
+    rows = firm.rows["risk"]
+    first, second, *_ = (c for c, row in rows.items() if row[plan.target] is not None)
+    firm.epoch, firm.levels[first] = 2, 0
+    lowered = trained_on(firm, plan, 1)
+    assert lowered.shape[0] == whole.shape[0] - 1
+    firm.write("risk", {client: row for client, row in rows.items() if client != second})
+    assert trained_on(firm, plan, 2).shape[0] == whole.shape[0] - 2
+
+
+def test_no_row_is_kept_after_the_last_round(make_firm: Any) -> None:
+    firm = make_firm(80, levels=lambda _number: 4)
+    plan = firm.plan(kind="training", rounds=2)
+    trained_on(firm, plan, 0)
+    assert firm.nodes["risk"].memory.training is not None
+    trained_on(firm, plan, 1)
+    assert firm.nodes["risk"].memory.training is None
 
 
 def test_a_personal_last_layer_stays_on_its_node(make_firm: Any) -> None:
