@@ -150,7 +150,14 @@ def cube_of_a_hand_written_api(asked: list[str]) -> CubeOutcome:
             "rows": [{"cell": {"age": "< 30", "sex": "f"}, "count": count}],
         },
         "relations": {"pairs": []},
-        "model": {"target": "sex", "label": "f", "base": 0.1, "weights": {}, "post_processing": ""},
+        "model": {
+            "target": "sex",
+            "label": "f",
+            "base": 0.1,
+            "log_odds": {"intercept": -1.0, "slope": 4.0},
+            "weights": {},
+            "post_processing": "",
+        },
     }
 
     def get(path: str, /) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def test_the_sum_is_that_of_a_loop_over_clients(case: Case, clip_norm: float) ->
     np.testing.assert_allclose(
         clipped_gradient_sum(*case, clip_norm),
         clipped_client_by_client(*case, clip_norm),
-        rtol=1e-5,
+        rtol=1e-4,
         atol=1e-5 * clip_norm,
     )
 
