@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,6 +92,30 @@ def undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def watch(*checks: Callable[[], None], seconds: float) -> None:
+    """Check every so many seconds until a signal ends it, then raise KeyboardInterrupt.
+
+    A handler that raises may do so where Python drops it, in a destructor or a callback of the
+    check. A flag is not lost; who is impatient with a check that hangs sends a second signal.
+    """
+    told = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        if told.is_set():
+            raise KeyboardInterrupt
+        told.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, *_ENDING)}
+    try:
+        while not told.wait(seconds):
+            for check in checks:
+                check()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    raise KeyboardInterrupt
 
 
 def seldom(check: Callable[[], None], *, seconds: float) -> Callable[[], None]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from api.auth import write_private
 from api.demo.show import say
 from api.people.setup_link import SetupLinks, setup_path
-from api.processes import ApiPlaces, await_api, ended_by_signals, start_api, undisturbed
+from api.processes import ApiPlaces, await_api, ended_by_signals, start_api, undisturbed, watch
 from federation.coordinator.settings import load_coordinator_settings
 from federation.database import open_database
 from federation.deployment import processes
@@ -77,10 +77,7 @@ def run_up(options: Options) -> None:
             running.callback(sandbox.stop)
             address = await_api(api, places, seconds=API_START_S)
             _tell(options, address)
-            while True:
-                api.check()
-                sandbox.check()
-                time.sleep(_LOOK_S)
+            watch(api.check, sandbox.check, seconds=_LOOK_S)
         finally:
             with undisturbed():
                 running.close()

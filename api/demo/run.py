@@ -1,7 +1,6 @@
 """The demonstration from start to end: enroll, start, tell the chapters in order, then stay up."""
 
 import json
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from api.processes import (
     ended_by_signals,
     start_api,
     undisturbed,
+    watch,
 )
 from federation.coordinator.settings import load_coordinator_settings
 from federation.deployment import processes
@@ -107,8 +107,6 @@ def _open_console(stage: Stage, address: str) -> None:
 def _stay(stage: Stage) -> None:
     """Watch every process until Ctrl-C, which is how a demonstration ends."""
     try:
-        while True:
-            stage.check()
-            time.sleep(_LOOK_S)
+        watch(stage.check, seconds=_LOOK_S)
     except KeyboardInterrupt:
         stage.options.err.print("Stopping every process")

@@ -1,8 +1,9 @@
 import signal
+import threading
 
 import pytest
 
-from api.processes import ended_by_signals, seldom, undisturbed
+from api.processes import ended_by_signals, seldom, undisturbed, watch
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -28,3 +29,23 @@ def test_a_check_is_made_seldom_but_made() -> None:
         often()
         rarely()
     assert looked == [1, 1, 1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_a_check_that_drops_what_is_raised_is_not_lost(number: signal.Signals) -> None:
+    looked: list[int] = []
+
+    class Dropped:
+        def __del__(self) -> None:  # whatever is raised here is printed and forgotten
+            signal.raise_signal(number)
+
+    def check() -> None:
+        looked.append(len(looked))
+        Dropped()
+
+    impatient = threading.Timer(20.0, signal.raise_signal, [number])
+    impatient.start()
+    with pytest.raises(KeyboardInterrupt):
+        watch(check, seconds=0.01)
+    impatient.cancel()
+    assert looked == [0]

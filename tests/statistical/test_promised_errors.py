@@ -231,7 +231,7 @@ def scaled(factor: float) -> Noise:
         (group_by_counts, 20, 2.0),
         (training_counts, 100, 0.5),
         (evaluation_counts, 8, 0.5),
-        (mean_influences, 20, 0.5),
+        (mean_influences, 50, 0.5),
     ],
 )
 def test_noise_of_another_width_than_promised_is_noticed(
