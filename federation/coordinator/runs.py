@@ -4,7 +4,7 @@ Two processes share this table, so a change of state is one conditional UPDATE: 
 row came too late. A run that was taken and never ended is found when the ServerApp next starts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -154,6 +154,12 @@ class Runs:
         if row is None:
             raise RunUnknown(run)
         return _run(row)
+
+    def among(self, runs: Iterable[str]) -> dict[str, Run]:
+        """Return those of these runs that there are, in one reading."""
+        with self._engine.connect() as db:
+            found = db.execute(select(RUNS).where(RUNS.c.id.in_(list(runs))))
+            return {run.id: run for run in map(_run, found)}
 
     def latest(self, *, limit: int | None = 50, before: str | None = None) -> list[Run]:
         """Return the newest runs, newest first; those older than ``before``, or RunUnknown."""

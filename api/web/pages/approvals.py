@@ -26,7 +26,6 @@ from federation.coordinator.desk import Desk
 from federation.coordinator.errors import NotWaiting, OpinionGiven, OwnPlan, ReasonNeeded
 from federation.coordinator.policy import pool_of
 from federation.coordinator.runs import Run
-from federation.errors import RunUnknown
 from privacy.entries import Decided, Opinion
 from privacy.loss import Delta, Rho
 from privacy.mechanisms import epsilon_of
@@ -168,11 +167,9 @@ def _trail(
 ) -> list[tuple[Run, str, tuple[Decided, ...]]]:
     """Return the requests that were decided about, with the opinions the viewer may know."""
     found = []
-    for name in desk.ledger.history().decided(_TRAIL):
-        try:
-            run = desk.runs.get(name)
-        except RunUnknown:
-            continue
+    decided = desk.ledger.history().decided(_TRAIL)
+    runs = desk.runs.among(decided)
+    for run in (runs[name] for name in decided if name in runs):
         opinions = approval_of(run, desk, viewer=caller.name).opinions
         if opinions:
             found.append((run, asked(plan_in(run), desk.catalogue, language), opinions))

@@ -15,7 +15,7 @@ from api.web.screens import BUDGET, admit
 from api.web.words import asked, plan_in, pool_title
 from federation.coordinator.desk import Desk, PoolView, WindowView, budgets
 from federation.coordinator.policy import FIRM
-from federation.errors import RunUnknown
+from federation.coordinator.runs import Run
 from privacy.entries import Reserved
 from privacy.loss import Delta
 from privacy.mechanisms import epsilon_of
@@ -79,7 +79,12 @@ def show_budget(request: Request, caller: PageCaller, desk: OpenDesk) -> Respons
         for view in budgets(desk, now=now)
     ]
     reserved = [e.event for e in reversed(last) if isinstance(e.event, Reserved)]
-    spends = [_spend(event, desk, request) for event in reserved]
+    runs = desk.runs.among(event.request for event in reserved)
+    spends = [
+        _spend(event, runs[event.request], desk, request)
+        for event in reserved
+        if event.request in runs
+    ]
     return page(
         request,
         "budget.html",
@@ -90,18 +95,14 @@ def show_budget(request: Request, caller: PageCaller, desk: OpenDesk) -> Respons
         soon=bool(burn.until and burn.until < now + _SOON),
         chart=draw(burn, gettext(language, _CHART), language) if burn.points else "",
         steps=_thinned(burn),
-        spends=[spend for spend in spends if spend],
+        spends=spends,
         waiting=len(desk.runs.waiting()),
         usual=desk.policy.automatic_epsilon,
     )
 
 
-def _spend(event: Reserved, desk: Desk, request: Request) -> Spend | None:
+def _spend(event: Reserved, run: Run, desk: Desk, request: Request) -> Spend:
     language = language_of(request)
-    try:
-        run = desk.runs.get(event.request)
-    except RunUnknown:
-        return None
     return Spend(
         run=run.id,
         text=asked(plan_in(run), desk.catalogue, language),
