@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, MetaData, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -12,6 +13,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 BUSY_TIMEOUT_MS = 10_000
 _CREATING = 0x5AB0_0001
 """Names the PostgreSQL advisory lock of whoever creates tables."""
+_MADE: WeakKeyDictionary[Engine, set[Table]] = WeakKeyDictionary()
 _PATIENCE_S = 10.0
 _LOOK_AGAIN_S = 0.01
 
@@ -37,12 +39,17 @@ def create_tables(
 ) -> None:
     """Create the tables and indexes that are missing, while other processes may do the same.
 
+    What this process has made once through an engine is not asked for again.
+
     Args:
         engine: of the database.
         metadata: whose tables they are.
         tables: some of them; all unless given.
     """
+    made = _MADE.setdefault(engine, set())
     wanted = [t for t in metadata.sorted_tables if tables is None or t in tables]
+    if made.issuperset(wanted):
+        return
     with engine.begin() as db:
         if engine.dialect.name == "postgresql":  # there, IF NOT EXISTS alone can lose a race
             db.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _CREATING})
@@ -50,6 +57,7 @@ def create_tables(
             db.execute(CreateTable(table, if_not_exists=True))
             for index in sorted(table.indexes, key=lambda each: str(each.name)):
                 db.execute(CreateIndex(index, if_not_exists=True))
+    made.update(wanted)
 
 
 def write_ahead(execute: Callable[[str], object]) -> None:

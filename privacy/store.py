@@ -6,7 +6,7 @@ before it, so a process that was paused for an hour decides as well as any other
 fencing token is needed: whoever holds the lock holds the newest entries.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -192,16 +192,16 @@ class Ledger:
         return self._read().decisions.get(request, ())
 
     def state(self, pool: str, at: datetime | None = None) -> PoolState:
-        """Return what a pool holds, its windows side by side.
+        """Return what a pool holds, its windows side by side; see ``states``."""
+        return self.states((pool,), at)[0]
 
-        Args:
-            pool: its path.
-            at: when; by default now, and never before the last entry.
+    def states(self, pools: Iterable[str], at: datetime | None = None) -> list[PoolState]:
+        """Return what each of these pools (paths) holds, all in one reading of the ledger.
 
-        Raises:
-            UnknownPool: it was never opened.
+        ``at``: when; by default now, and never before the last entry. UnknownPool: of one of them.
         """
-        return self._read().pool(pool, at or datetime.now(UTC))
+        state, when = self._read(), at or datetime.now(UTC)
+        return [state.pool(pool, when) for pool in pools]
 
     def entries(self, places: Sequence[int] | None = None) -> tuple[Entry, ...]:
         """Return the whole history, or some places of it, oldest first, each entry checked."""

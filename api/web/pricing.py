@@ -77,7 +77,7 @@ def _question(draft: Draft, desk: Desk) -> _Question:
         draft=draft,
         catalogue=desk.catalogue.digest(),
         policy=desk.policy.model_dump_json(),
-        remaining=min(desk.ledger.state(pool).remaining for pool in pools),
+        remaining=min(state.remaining for state in desk.ledger.states(pools)),
         desk=desk,
     )
 

@@ -267,8 +267,8 @@ def needs_approval(plan: AnyPlan, desk: Desk) -> bool:
 
 def budgets(desk: Desk, *, now: datetime | None = None) -> list[PoolView]:
     """Return every pool, the firm's first, with its windows side by side."""
-    at = now or datetime.now(UTC)
-    return [_pool_view(pool, desk.ledger.state(pool, at)) for pool in desk.policy.budgets()]
+    pools = list(desk.policy.budgets())
+    return list(map(_pool_view, pools, desk.ledger.states(pools, now)))
 
 
 def _pool_view(pool: str, state: PoolState) -> PoolView:

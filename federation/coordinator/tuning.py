@@ -89,7 +89,7 @@ def planned(
 def price_of(found: Planned, desk: Desk) -> dict[str, float]:
     """Say what a sweep costs and what its pool has left; spends nothing."""
     delta = Delta(value=desk.policy.delta)
-    pools = (desk.ledger.state(pool) for pool in lineage(pool_of(found.plans[0].purpose)))
+    pools = desk.ledger.states(lineage(pool_of(found.plans[0].purpose)))
     return {
         "rho": found.rho.value,
         "epsilon": epsilon_of(found.rho, delta).value,
